@@ -9,6 +9,7 @@
     │  ├─ BadConfig         options that contradict each other or the machine
     │  ├─ BadHooks          selectors or expressions that the browser cannot read
     │  ├─ NotSignedIn       the platform needs a session that the account does not have
+    │  ├─ BadRecording      a recording of a site that cannot be read, or is not whole
     │  └─ StudyChanged      something that a study froze is not what it was
     └─ RunFault         a fault in the run, written to the ledger; exit code 1
        ├─ PlatformFault    FeedEmpty · FeedIneligible · LayoutChanged · PaceReached
@@ -77,6 +78,16 @@ class NotSignedIn(UserError):
         super().__init__(
             f"{account!r} is not signed in to {platform}. "
             f"Type: python -m agent login {platform} --account {account}"
+        )
+
+
+class BadRecording(UserError):
+    """A recording of a site that cannot be read, or is not whole."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(
+            f"{path} is no recording that can be played back: {problem}. "
+            "Record the site again. Type: python -m agent record --help"
         )
 
 

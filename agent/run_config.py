@@ -119,6 +119,8 @@ class RunConfig(FrozenValue):
     """Which judgements are also given a reason and a description."""
     of: str | None = None
     """The run that the platform ``replay`` shows again."""
+    recording: Path | None = None
+    """The recording that the platform ``recording`` plays back: its file, or its folder."""
     yoke: str | None = None
     """The run whose delivered dwells a yoked run takes over."""
     study: str | None = None
@@ -155,6 +157,8 @@ class RunConfig(FrozenValue):
         own = self.adapter is not None and self.adapter.own
         without = LIMITS if own else (*LIMITS, "adapter")
         fields = {name: value for name, value in self.resolved().items() if name not in without}
+        if self.recording is None:  # so that runs from before there were any go on
+            del fields["recording"]
         text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

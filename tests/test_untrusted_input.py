@@ -35,6 +35,7 @@ DECODES = ("PIL.Image.open",)
 UNPACKS = ("tarfile.open", "zipfile.ZipFile", "tomllib.loads", "tomllib.load", "gzip.open")
 OURS = {
     "agent/evaluation/pair_prompts.py",
+    "agent/recordings/allow_list.py",
     "agent/run/browser_profiles.py",
     "personas/answer_words.py",
     "personas/refusals.py",

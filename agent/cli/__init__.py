@@ -18,6 +18,7 @@ from agent.cli.login import login
 from agent.cli.pairs import pairs
 from agent.cli.playground import playground
 from agent.cli.probe import probe
+from agent.cli.record import record
 from agent.cli.rejudge import rejudge
 from agent.cli.run import run
 from agent.cli.spectrum import spectrum
@@ -62,6 +63,7 @@ for command in (
     align,
     playground,
     doctor,
+    record,
     bench,
     calibrate,
 ):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -37,6 +38,7 @@ COST = "This watches {} for some seconds each, and the account's feed learns fro
 @click.command(epilog=EPILOG)
 @click.option("--install-browser", is_flag=True, help="Install a browser where none is found.")
 @click.option("--platform", help="Walk a few of its videos: does each capability hold?")
+@click.option("--of", metavar="FOLDER", help="With --platform recording: what is played back.")
 @click.option("--account", help="With --platform: watch with this account's profile.")
 @click.option("--videos", type=click.IntRange(1, 50), default=24, show_default=True)
 @click.option("--headed", is_flag=True, help="With --platform: show the browser's window.")
@@ -102,12 +104,13 @@ def _probe(options: dict[str, Any], *, as_json: bool) -> None:
     found = browsers.find_browser(options["browser"])
     sight = RunBrowser(data, found, options["headed"])
     _, codecs = asyncio.run(browsers.probe_browser(found, CODECS))
-    if config.site is None:
+    live = config.site is None and config.recording is None
+    if live:
         echo(COST.format(count_of(options["videos"], "video")), err=True)
-    hands = _slow_hands(live=config.site is None)
+    hands = _slow_hands(live=live)
     walk = asyncio.run(probe_site(config, sight, options["videos"], hands, _tell))
     verdicts = walk.verdicts(codecs)
-    if walk.platform.live:
+    if walk.platform.live and config.recording is None:
         record = make_canary_record("probe", config, verdicts, datetime.now(UTC))
         append_canary(data, record.model_copy(update={"videos": walk.videos}))
     if as_json:
@@ -130,7 +133,9 @@ def _probe_config(options: dict[str, Any]) -> RunConfig:
     platform = load_platform(options["platform"], options["adapter"])
     if platform.recorded:
         raise BadConfig("A recorded run has no page. Type: python -m store show RUN")
-    site = None if platform.live else SiteConfig()
+    if platform.from_file != (options["of"] is not None):
+        raise BadConfig("What is played back? Type: --platform recording --of FOLDER")
+    site = SiteConfig() if platform.own_site else None
     if platform.live and options["switches"] is not None:
         switches = options["switches"].removeprefix("plain")
         site = SiteConfig.model_validate({"skin": platform.name, "switches": switches})
@@ -140,6 +145,7 @@ def _probe_config(options: dict[str, Any]) -> RunConfig:
         account=options["account"],
         site=site,
         adapter=platform.adapter,
+        recording=Path(options["of"]) if platform.from_file else None,
     )
 
 

@@ -58,7 +58,7 @@ Examples:
     "--platform",
     default="playground",
     show_default=True,
-    help="What is watched: playground, tiktok, youtube, instagram or replay.",
+    help="What is watched: playground, tiktok, youtube, instagram, replay or recording.",
 )
 @click.option("--strategy", default="simple", show_default=True, help="plain, simple or isq.")
 @click.option("--model", default="embedded/conse", show_default=True, help="Who answers.")
@@ -70,7 +70,11 @@ Examples:
     help="treatment: the judgement decides; yoked: an earlier run's dwells, shuffled; "
     "passive: a constant short dwell.",
 )
-@click.option("--of", metavar="RUN", help="The run that --platform replay shows again.")
+@click.option(
+    "--of",
+    metavar="RUN|FOLDER",
+    help="The run that --platform replay shows again, or what --platform recording plays back.",
+)
 @click.option("--yoke", metavar="RUN", help="The treatment run that a yoked run takes over.")
 @click.option("--account", help="Slot with its own profile.  [default: a fresh visitor]")
 @click.option("--before", type=click.IntRange(0), default=50, show_default=True)
@@ -203,8 +207,9 @@ def _place(options: dict[str, Any], platform: str) -> RunFolder:
     from store.encoders import check as check_encoder
     from store.runs.data_folder import DataFolder
 
-    own_window = DRIVERS[options["driver"]].on_screen and load_platform(platform).live
-    blind = bool(options["of"]) or own_window  # neither opens a browser
+    watched = load_platform(platform)
+    own_window = DRIVERS[options["driver"]].on_screen and watched.live
+    blind = watched.recorded or own_window  # neither opens a browser
     check_encoder(options["encoder"])
     data = DataFolder(options["data"])
     data.prepare(NEED_MIB)

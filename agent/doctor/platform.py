@@ -153,6 +153,7 @@ async def probe_site(
     probe = SiteProbe(load_described(config), with_account=config.account is not None)
     async with AsyncExitStack() as stack:
         opened = await open_feed(config, run_browser, "probe", 0, stack)
+        probe.platform = opened.platform  # of a recording, the recorded site
         opened.feed.watches = False  # it walks on where a run would end, to see what else fails
         probe.browser, probe.signed_in = opened.driver.browser, opened.signed_in
         try:
@@ -167,7 +168,7 @@ async def probe_site(
 async def _walk(
     opened: OpenedFeed, probe: SiteProbe, videos: int, hands: SlowHands, tell: Callable[[int], None]
 ) -> None:
-    named = list_selectors(probe.platform.hooks)
+    named = list_selectors(opened.platform.hooks)
     probe.tried = tuple(named)
     driver = opened.driver
     await hands.before_action()

@@ -10,11 +10,15 @@ from agent.errors import BadConfig, UnknownName
 from agent.platforms.base import Platform
 from store.runs.recorded_model_names import REPLAY
 
-NAMES = ("playground", "tiktok", "youtube", "instagram", "replay")
+NAMES = ("playground", "tiktok", "youtube", "instagram", "replay", "recording")
 RECORDED_RUN = Platform(
     REPLAY, PageHooks(), (), lambda _: [], live=False, recorded=True, expected=()
 )
 """A recorded run as a platform: its metadata come from its ledger."""
+RECORDING = Platform(
+    "recording", PageHooks(), (), lambda _: [], live=False, from_file=True, expected=()
+)
+"""A recording as a platform; the recorded site's own adapter watches it."""
 
 
 def load_platform(name: str, adapter: Path | None = None) -> Platform:
@@ -27,10 +31,13 @@ def load_platform(name: str, adapter: Path | None = None) -> Platform:
     """
     if name not in NAMES:
         raise UnknownName("platform", name, NAMES, f"Type: --platform {'|'.join(NAMES)}")
-    if name == RECORDED_RUN.name:
-        if adapter is not None:
-            raise BadConfig("A recorded run has no adapter. Type: the same without --adapter")
-        return RECORDED_RUN
+    for made in (RECORDED_RUN, RECORDING):
+        if name == made.name:
+            if adapter is not None:
+                raise BadConfig(
+                    "What is recorded takes no adapter. Type: the same without --adapter"
+                )
+            return made
     platform: Platform = import_module(f"agent.platforms.{name}").PLATFORM
     if adapter is None:
         return platform

@@ -62,6 +62,8 @@ class Platform:
     """Whether the run serves the site itself, without a skin."""
     recorded: bool = False
     """Whether another run is watched again, which has no page."""
+    from_file: bool = False
+    """Whether a recording of a site is played back (``agent/recordings/``)."""
     url: str = ""
     """Address of the feed; empty where the platform is started by the run."""
     refused: Callable[[SiteAnswer], WallKind | None] = read_refusal

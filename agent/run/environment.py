@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -12,9 +12,10 @@ from agent.drivers import DRIVERS
 from agent.drivers.base import Driver
 from agent.drivers.replay import ReplayDriver
 from agent.drivers.web import browser as browsers
-from agent.errors import BadConfig, NotSignedIn
+from agent.errors import BadConfig, BadRecording, NotSignedIn
 from agent.platforms import load_platform
 from agent.platforms.base import Feed, Platform
+from agent.recordings.recording_file import read_recording
 from agent.run.browser_profiles import BrowserProfile
 from agent.run.playground_process import VISITOR, PlaygroundSite
 from agent.run.site_counts_vs_ledger import Witness
@@ -34,6 +35,8 @@ class RunBrowser:
     data: DataFolder
     browser: browsers.BrowserBinary | None
     headed: bool = False
+    recorded: bool = False
+    """Whether the driver also keeps what the site says and shows, for a recording."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class OpenedFeed:
     driver: Driver
     feed: Feed
     url: str
+    platform: Platform
+    """The site's; of a recording, the recorded one's."""
     signed_in: bool | None = None
     """Whether the account has a session; ``None`` where the platform knows none."""
     witness: Witness | None = None
@@ -54,12 +59,16 @@ async def open_feed(
 ) -> OpenedFeed:
     """Open the run's platform until ``stack`` closes; a replay starts at ``position``."""
     platform = load_described(config)
-    feed = Feed(platform)
+    feed = Feed(platform, watch=not run_browser.recorded)
+    if config.recording is not None:
+        return await _play_back(config.recording, config, run_browser, position, stack)
     if config.of is not None:
         source = read(run_browser.data.find_run(config.of))
         feed.replay((step for step in source.steps if step.frames), position)
         frames = FrameStore(run_browser.data.frames_dir)
-        return OpenedFeed(ReplayDriver(source, frames, position), feed, f"run {config.of}")
+        return OpenedFeed(
+            ReplayDriver(source, frames, position), feed, f"run {config.of}", platform
+        )
     url, site = platform.url, None
     cookies: tuple[dict[str, Any], ...] = ()
     on_screen = DRIVERS[config.driver].on_screen
@@ -75,11 +84,11 @@ async def open_feed(
         driver: Driver = _desktop(config, run_browser, url)
         stack.push_async_callback(driver.close)
         await driver.start()
-        return OpenedFeed(driver, Feed(platform, watch=False), url)
+        return OpenedFeed(driver, Feed(platform, watch=False), url, platform)
     browser = _browser(config, run_browser, platform, feed, cookies=cookies, profile=profile)
     stack.push_async_callback(browser.close)
     await browser.start()
-    return OpenedFeed(browser, feed, url, await _session(browser, config, platform), site)
+    return OpenedFeed(browser, feed, url, platform, await _session(browser, config, platform), site)
 
 
 def load_described(config: RunConfig) -> Platform:
@@ -155,17 +164,46 @@ def _browser(
     profile: Path | None,
 ) -> PlaywrightDriver:
     from agent.drivers.web.driver import PlaywrightDriver  # opens browsers: heavy
+    from agent.drivers.web.recording_driver import RecordingDriver
 
+    window = replace(_window(config, run_browser, platform), cookies=cookies, profile=profile)
+    make = RecordingDriver if run_browser.recorded else PlaywrightDriver
+    return make(window, platform.hooks, feed.take)
+
+
+def _window(
+    config: RunConfig, run_browser: RunBrowser, platform: Platform
+) -> browsers.BrowserWindow:
     assert run_browser.browser is not None
-    window = browsers.BrowserWindow(
+    return browsers.BrowserWindow(
         binary=run_browser.browser,
         headed=run_browser.headed,
         viewport=config.viewport,
         locale=config.locale,
         speed=config.speed,
-        cookies=cookies,
         json_from=platform.json_from,
         hosts=platform.hosts,
-        profile=profile,
     )
-    return PlaywrightDriver(window, platform.hooks, feed.take)
+
+
+async def _play_back(
+    path: Path, config: RunConfig, run_browser: RunBrowser, position: int, stack: AsyncExitStack
+) -> OpenedFeed:
+    """Open a recording from a position on, under its site's addresses and by its adapter."""
+    from agent.drivers.web.playback_driver import PlaybackDriver  # opens browsers: heavy
+    from agent.drivers.web.recorded_site import RecordedSite
+
+    recording = read_recording(path)
+    header = recording.header
+    platform = load_platform(header.platform)
+    if not platform.live:
+        raise BadRecording(str(path), f"it says that it is of {header.platform}, which is no site")
+    feed = Feed(platform)
+    window = replace(
+        _window(config, run_browser, platform), viewport=header.viewport, locale=header.locale
+    )
+    site = RecordedSite(recording, position)
+    driver = PlaybackDriver(site, window, platform.hooks, feed.take)
+    stack.push_async_callback(driver.close)
+    await driver.start()
+    return OpenedFeed(driver, feed, header.url, platform)

@@ -17,6 +17,7 @@ from agent.models import check as check_model
 from agent.models import check_persona, check_revision, find_capabilities
 from agent.platforms import load_platform
 from agent.platforms.base import Platform
+from agent.recordings.recording_file import read_recording
 from agent.run_config import (
     Arm,
     Explain,
@@ -33,6 +34,7 @@ from personas.strategies import hashes
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
 from store.runs.ledger_lines import Windows
+from store.terminal.printing import count_of
 
 OWN_OF_PLAYGROUND = ("feed", "gain", "motion", "catalogue")
 
@@ -198,8 +200,9 @@ def config_of_request(
     if (request.arm == "yoked") != (request.yoke is not None):
         raise BadConfig("A yoked run takes over another run. Type: --arm yoked --yoke RUN")
     platform = load_platform(request.platform, request.adapter)
-    if platform.recorded != (request.of is not None):
+    if platform.recorded != (request.of is not None) and not platform.from_file:
         raise BadConfig("A replay shows a recorded run. Type: --platform replay --of RUN")
+    recording, request = _take_recording(platform, request)
     if DRIVERS[request.driver].on_screen:
         request = _adapt_to_desktop(request)
     windows, site = _windows(request, data), _site(platform, request)
@@ -220,6 +223,7 @@ def config_of_request(
         max_missing=request.max_missing,
         explain=request.explain,
         of=request.of,
+        recording=recording,
         yoke=request.yoke,
         cell=occurrence,
         frames=_frames(request, data),
@@ -239,6 +243,25 @@ def check_names(config: RunConfig) -> None:
     check_persona(config.model, config.persona.id, config.persona.traits)
     if config.strategy == "plain" and not find_capabilities(config.model).own_taste:
         raise BadConfig(f"{config.model} has no taste of its own to ask. Type: --strategy simple")
+
+
+def _take_recording(platform: Platform, request: RunRequest) -> tuple[Path | None, RunRequest]:
+    """Return the recording that is played back, and the rest of the request."""
+    if not platform.from_file:
+        return None, request
+    if request.of is None:
+        raise BadConfig("What is played back? Type: --platform recording --of FOLDER")
+    if DRIVERS[request.driver].on_screen:
+        raise BadConfig("A recording is played back in a browser. Type: --driver playwright")
+    path = Path(request.of).absolute()
+    videos, asked = len(read_recording(path).videos), request.before + request.adapt + request.after
+    if asked > videos:
+        half = max(1, videos // 2)
+        raise BadConfig(
+            f"{path.name} holds {count_of(videos, 'video')}, and {asked} are asked for. "
+            f"Type: --before {half} --after {videos - half}"
+        )
+    return path, request.model_copy(update={"of": None})
 
 
 def _adapt_to_desktop(request: RunRequest) -> RunRequest:

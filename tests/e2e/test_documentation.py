@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -75,6 +76,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run_line("python -m agent study --example > study.toml", folder)
     run_line("python -m agent daemon --example > watch.toml", folder)
     run_line("python -m agent pairs --model scripted/editor --frames 8", folder)  # to be probed
+    shutil.copytree(ROOT / "tests" / "recordings" / "tiktok" / "2026-11-23", folder / "recording")
     (own,) = (line for line in readme_commands() if line.endswith("> me.toml"))
     run_line(own, folder)
     return folder

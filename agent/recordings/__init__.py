@@ -1,0 +1,1 @@
+"""Recordings of a site's session: their format, and how a session becomes one."""

@@ -31,14 +31,12 @@ def load_platform(name: str, adapter: Path | None = None) -> Platform:
     """
     if name not in NAMES:
         raise UnknownName("platform", name, NAMES, f"Type: --platform {'|'.join(NAMES)}")
-    for made in (RECORDED_RUN, RECORDING):
-        if name == made.name:
-            if adapter is not None:
-                raise BadConfig(
-                    "What is recorded takes no adapter. Type: the same without --adapter"
-                )
-            return made
-    platform: Platform = import_module(f"agent.platforms.{name}").PLATFORM
+    if name == RECORDING.name:
+        return RECORDING if adapter is None else RECORDING.marked_by(adapter)
+    if name == RECORDED_RUN.name:
+        platform = RECORDED_RUN
+    else:
+        platform = import_module(f"agent.platforms.{name}").PLATFORM
     if adapter is None:
         return platform
     if platform.adapter is None:

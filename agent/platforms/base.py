@@ -119,6 +119,17 @@ class Platform:
             adapter=mark.model_copy(update={"own": own, "file": path if own else None}),
         )
 
+    def marked_by(self, path: Path) -> Platform:
+        """Return the platform with a user's adapter file, which describes what it plays back.
+
+        Raises
+        ------
+        BadAdapter
+            The file cannot be used.
+        """
+        _, mark = read_adapter(path)
+        return replace(self, adapter=mark.model_copy(update={"own": True, "file": path}))
+
 
 def described_in_package(platform: Platform) -> Platform:
     """Return a platform as the adapter file beside this module describes it."""

@@ -195,7 +195,8 @@ async def _play_back(
 
     recording = read_recording(path)
     header = recording.header
-    platform = load_platform(header.platform)
+    mark = config.adapter
+    platform = load_platform(header.platform, mark.file if mark is not None else None)
     if not platform.live:
         raise BadRecording(str(path), f"it says that it is of {header.platform}, which is no site")
     feed = Feed(platform)

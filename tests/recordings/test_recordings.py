@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from agent.cli import cli
 from agent.doctor.expected_videos import (
     PlayedBack,
     list_differences,
@@ -17,6 +20,7 @@ from agent.doctor.expected_videos import (
     read_expected,
 )
 from agent.drivers.web.browser import find_browser
+from agent.platforms import tiktok
 from agent.recordings.recording_file import NAME, read_recording
 from agent.run.environment import RunBrowser
 from agent.run.pacing import PaceLimits, SlowHands
@@ -67,3 +71,20 @@ def test_a_difference_is_found() -> None:
         "video 0: likes is 4, not 3"
     ]
     assert list_differences([{"id": "a"}], []) == ["0 videos were read, not 1"]
+
+
+def test_a_newer_adapter_is_tried_on_a_recording(tmp_path: Path) -> None:
+    """A wrong one is named by the canary, with the site gone; a right one holds."""
+    folder = next(one for one in FOLDERS if one.parent.name == "tiktok")
+    text = Path(tiktok.__file__).with_suffix(".toml").read_text(encoding="utf-8")
+    right, wrong = tmp_path / "right.toml", tmp_path / "wrong.toml"
+    right.write_text(text.replace("version = 1", "version = 2"), encoding="utf-8")
+    gone = text.replace("^xgwrapper-", "^player-").replace("[data-more-menu-item-id]", "[data-x]")
+    wrong.write_text(gone, encoding="utf-8")
+    words = ["doctor", "--platform", "recording", "--of", str(folder), "--videos", "6"]
+    found = {}
+    for adapter in (right, wrong):
+        given = [*words, "--adapter", str(adapter), "--json", "--data", str(tmp_path / "data")]
+        done = CliRunner().invoke(cli, given)
+        found[adapter] = done.exit_code, json.loads(done.stdout)["verdicts"]["id"]["verdict"]
+    assert found == {right: (0, "holds"), wrong: (1, "fails")}

@@ -159,6 +159,8 @@ class RunConfig(FrozenValue):
         fields = {name: value for name, value in self.resolved().items() if name not in without}
         if self.recording is None:  # so that runs from before there were any go on
             del fields["recording"]
+        if self.photos == "judge":
+            del fields["photos"]
         text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -40,6 +40,14 @@ def parse(answer: SiteAnswer) -> list[Video]:
     ]
 
 
+def read_order(answer: SiteAnswer) -> list[str]:
+    """Return the codes of the feed's reels in their order; a pool beside them has no place."""
+    if _is_pool(answer):
+        return []
+    roots = feed_items.under(answer.body, ROOT)
+    return [_code(media) or "" for root in roots for media in feed_items.walk(root, _is_media)]
+
+
 def _asked(answer: SiteAnswer) -> str | None:
     return feed_items.sent_field(answer.request, "fb_api_req_friendly_name")
 
@@ -177,6 +185,7 @@ PLATFORM = described_in_package(
         (),
         parse,
         refused=read_wall,
+        order=read_order,
         request=read_request,
         beside=describes_pool,
     )

@@ -42,12 +42,12 @@ class VideoFrames:
 
 
 def sheet(jpegs: Sequence[bytes]) -> bytes:
-    """Put frames of one size into one JPEG, row by row in order of time."""
+    """Put frames into one JPEG, row by row in order of time, each in a cell of the largest."""
     from PIL import Image
 
     images = [decode_picture(jpeg) for jpeg in jpegs]
     columns = math.ceil(math.sqrt(len(images)))
-    width, height = images[0].size
+    width, height = (max(one.size[axis] for one in images) for axis in (0, 1))
     whole = Image.new("RGB", (columns * width, math.ceil(len(images) / columns) * height))
     for number, image in enumerate(images):
         whole.paste(image, (number % columns * width, number // columns * height))

@@ -98,9 +98,10 @@ def _lost_of_page(page: Sequence[FeedBatch], steps: Sequence[Step]) -> list[int]
 def _as_shown(page: Sequence[FeedBatch], shown: Mapping[_Place, int]) -> list[_Place]:
     """List the places of a page in the order in which their batches were shown.
 
-    Responses may come in another order. One of which less than half was shown was not used: what is
-    of it was listed by another, too.
+    Responses may come in another order. Of one of which less than half was shown, what another
+    lists as well was shown from there.
     """
+    listings = Counter(digest for batch in page for digest in set(batch.order))
     used: list[tuple[float, list[_Place], list[int]]] = []
     for batch in page:
         places = [(batch.number, digest) for digest in batch.order]
@@ -111,7 +112,9 @@ def _as_shown(page: Sequence[FeedBatch], shown: Mapping[_Place, int]) -> list[_P
     listed: list[_Place] = []
     for number, (_, places, there) in enumerate(used):
         due = places[: there[-1] + 1] if number == len(used) - 1 else places
-        listed += due if 2 * len(there) >= len(due) else []
+        if 2 * len(there) < len(due):
+            due = [place for place in due if place in shown or listings[place[1]] == 1]
+        listed += due
     return listed
 
 

@@ -363,7 +363,7 @@ def _excluded(video: Video, shown: ActiveVideo, photos: PhotoRule) -> Exclusion 
         return "ad"
     if video.live:
         return "live"
-    if shown.pictures:
+    if shown.pictures or video.photos:
         return "photo" if photos == "pass" else None
     return None if shown.shown else "not_shown"
 

@@ -13,7 +13,7 @@ from datetime import datetime, time
 from pathlib import Path
 from typing import Protocol
 
-from agent.errors import PaceReached, is_wall
+from agent.errors import LayoutChanged, PaceReached, is_wall
 from agent.platforms import load_platform
 from agent.run.pacing import Hours, PaceLimits, zone_of
 from agent.run_config import HandPace, RunConfig
@@ -83,6 +83,8 @@ class _State:
     attempts: dict[str, int] = field(default_factory=dict)
     resting: dict[str, datetime] = field(default_factory=dict)
     """Until when the accounts of cells may not watch."""
+    changed: set[str] = field(default_factory=set)
+    """Platforms whose site has changed: no cell of theirs is started any more."""
 
 
 def configure_cell(study: Study, cell: StudyCell) -> RunConfig:
@@ -182,7 +184,7 @@ class Conductor:
                 source = find_source(cell, order)
                 run = runs.get(source.key) if source else None
                 spent = self._state.attempts.get(cell.key, 0) >= self._study.declared.pace.attempts
-                if spent or source in failed:
+                if spent or source in failed or cell.platform in self._state.changed:
                     failed.append(cell)
                 elif (until := self._rests_until(cell)) is not None:
                     resting.append(cell)
@@ -286,7 +288,9 @@ class Conductor:
                     self._consider(cell, self._last_fault(cell))
 
     def _consider(self, cell: StudyCell, fault: str) -> None:
-        if is_wall(fault):  # another attempt would only meet it again
+        if fault == LayoutChanged.__name__:  # the next run would start to count anew, and see less
+            self._state.changed.add(cell.platform)
+        elif is_wall(fault):  # another attempt would only meet it again
             self._state.attempts[cell.key] = self._study.declared.pace.attempts
         elif fault == PaceReached.__name__:  # no failure
             del self._state.attempts[cell.key]

@@ -16,6 +16,6 @@ def label_codes(video: Video) -> tuple[int, ...]:
 
 def _posted(video: Video) -> bool | None:
     """Whether it is a photo post: what has a length and no pictures is a video."""
-    if video.photos:
-        return True
+    if video.photos is not None:
+        return video.photos > 0
     return None if video.duration_s is None else False

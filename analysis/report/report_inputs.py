@@ -244,6 +244,10 @@ def find_runs(data: DataFolder, names: Sequence[str]) -> list[Path]:
     return found
 
 
+NEARLY_ALL = 0.9
+"""Share of a run's videos that the site has to tell of, for its word to count."""
+
+
 @dataclass
 class _Noted:
     """What is kept of each ledger while the table of views is built from it."""
@@ -266,7 +270,8 @@ class _Noted:
                 self.differing.add(run_id)
             if read.checks and read.checks[-1].disputes_run:
                 self.disputed.add(run_id)
-            if any(check.compared for check in read.checks):
+            named = sum(not step.video.live for step in read.steps)
+            if read.checks and read.checks[-1].compared >= NEARLY_ALL * named > 0:
                 self.counted.add(run_id)
             self.served[run_id] = Served(_served(read, "before"), _served(read, "after"))
             self.steps.extend(_note(step) for step in read.steps)

@@ -148,15 +148,18 @@ def exclusion_check(group: GatedGroup) -> GateCheck:
 
 
 def ledger_check(group: GatedGroup) -> GateCheck:
-    """Whether what the compared runs' ledgers say was shown is what the site has counted."""
+    """Whether what the compared runs' ledgers say was shown is what the site tells of it."""
     name, material = "seen and recorded", group.material
     mine = {material.views.runs[index].run_id for index in group.compared}
     if mine & material.disputed:
-        return GateCheck(name, "fails", "the site has counted otherwise than a ledger")
+        said = "the site has counted or listed otherwise than a ledger"
+        return GateCheck(name, "fails", said)
     if mine and mine <= material.counted:
-        said = "the site has counted the videos that the ledgers tell of"
+        said = "the site has counted or listed the videos that the ledgers tell of"
         return GateCheck(name, "holds", said)
-    return GateCheck(name, "open", "no site has counted along, so that nothing checks the ledgers")
+    return GateCheck(
+        name, "open", "no site has counted or listed nearly all, so that nothing checks them"
+    )
 
 
 def gate(

@@ -49,7 +49,7 @@ def emptied(step: S, token: str) -> S:
         id=token,
         ad=old.ad,
         live=old.live,
-        photos=old.photos,
+        photos=0 if old.photos is None and old.duration_s is not None else old.photos,
         ai_label=old.ai_label,
         paid_partnership=old.paid_partnership,
         ad_authorised=old.ad_authorised,

@@ -137,6 +137,7 @@ class _Session:
         from agent.drivers.web.recording_driver import PageView
 
         self._redaction = Redaction({read_origin(opened_url): read_origin(self.platform.url)})
+        self._learn()
         self._pages = PageRedaction(self._redaction)
         self._documents: dict[str, int] = {}
         self._views = [one for one in self.driver.heard if isinstance(one, PageView)]
@@ -151,6 +152,18 @@ class _Session:
             else:
                 yield self._answer(one, early=answers < self.driver.early)
                 answers += 1
+
+    def _learn(self) -> None:
+        """Know all names and captions first: a page may show one before its response comes."""
+        from agent.drivers.web.recording_driver import HeardAnswer
+
+        for held in self.driver.inline:
+            self._redaction.learn(held.body)
+        for described in self.described.values():
+            self._redaction.learn(described)
+        for one in self.driver.heard:
+            if isinstance(one, HeardAnswer):
+                self._redaction.learn(one.answer.body)
 
     def _answer(self, heard: HeardAnswer, *, early: bool) -> RecordedAnswer:
         answer = heard.answer

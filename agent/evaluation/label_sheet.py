@@ -192,7 +192,7 @@ def keep_answers(
     """
     by_id = {question.id: question for question in questions}
     strange = set(answers) - set(by_id)
-    if len(strange) == len(answers):
+    if strange and len(strange) == len(answers):
         raise BadConfig(
             f"None of {len(answers)} answers is to a question of this sheet. Type: the command "
             "that made the sheet, with its --by and --seed, and --answers answers.csv"

@@ -20,6 +20,10 @@ class AllowList:
     words: frozenset[str]
     tags: frozenset[str]
     hosts: tuple[str, ...]
+    routes: frozenset[str]
+    """Parts of a path that stay, also where an account has the name."""
+    naming: frozenset[str]
+    """Parts of a path after which a name comes."""
     query: frozenset[str]
     form: frozenset[str]
     attributes: Mapping[str, Kind]
@@ -35,13 +39,16 @@ def read_allow_list() -> AllowList:
     """Return the list."""
     path = Path(__file__).with_name("data") / "what_stays.toml"
     table = tomllib.loads(path.read_text(encoding="utf-8"))
-    sets = {name: frozenset(table[name].split()) for name in ("words", "tags", "query", "form")}
+    sets = {name: frozenset(table[name].split()) for name in LISTS}
     return AllowList(
         **sets,
         hosts=tuple(table["hosts"].split()),
         attributes=_by_name(table["attributes"]),
         keys={**_by_name(table["keys"]), **table["keys"]["within"]},
     )
+
+
+LISTS = ("words", "tags", "query", "form", "routes", "naming")
 
 
 def _by_name(lists: Mapping[str, Any]) -> dict[str, Kind]:

@@ -26,7 +26,9 @@ class PageRedaction:
     def _node(self, raw: Mapping[str, Any]) -> PageNode:
         place = {"n": raw["n"], "p": raw["p"], "shadow": raw["shadow"]}
         if "tag" not in raw:
-            return PageNode(**place, text=self._redaction.label(raw["text"][:LONGEST_TEXT]))
+            return PageNode(
+                **place, text=self._redaction.label(raw["text"][:LONGEST_TEXT], whole=False)
+            )
         attributes = self._redaction.attributes(
             {name: value[:LONGEST_TEXT] for name, value in raw["attributes"].items()}
         )

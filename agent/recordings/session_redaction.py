@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from agent.recordings.allow_list import Kind, read_allow_list
+from agent.recordings.named_texts import NamedTexts
 from agent.recordings.word_pseudonyms import RUN, WordPseudonyms
 
 DEEPEST = 64
@@ -19,7 +20,7 @@ VIDEO_FIELDS: dict[str, Kind] = {
     "url": "address",
     "author": "pseudonym",
     "author_name": "pseudonym",
-    "caption": "label",
+    "caption": "words",
     "hashtags": "pseudonym",
     "likes": "number",
     "comments": "number",
@@ -51,24 +52,49 @@ class Redaction:
         self._origins = origins
         self._pseudonyms = WordPseudonyms()
         self._stays = read_allow_list()
-        self._replaced: set[str] = set()
+        self._named = NamedTexts()
+
+    def learn(self, value: Any, key: str = "", parent: str = "") -> None:
+        """Know a body's names and captions, before anything of the session is written."""
+        if isinstance(value, dict):
+            for name, each in value.items():
+                self.learn(each, str(name), key)
+        elif isinstance(value, list | tuple):
+            for each in value:
+                self.learn(each, key, parent)
+        elif isinstance(value, str):
+            kind = self._stays.kind_of(parent, key) or VIDEO_FIELDS.get(key)
+            if kind == "words":
+                self._named.add_caption(value)
+            elif kind == "pseudonym":
+                self._named.add_name(value)
 
     def pseudonym(self, text: str) -> str:
-        """Replace every word, here and wherever the same text stands alone."""
-        if " " in text.strip():
-            self._replaced.add(text.strip())
+        """Replace every word."""
         return self._pseudonyms.replace(text)
 
-    def label(self, text: str) -> str:
-        """Keep a text of known words and one count, as of a button; else replace every word."""
-        stays = text.strip() not in self._replaced and _is_of_buttons(text)
+    def label(self, text: str, *, whole: bool = True) -> str:
+        """Keep a text of known words and one count, as of a button; else replace every word.
+
+        A text that names somebody, or is of a caption, is replaced. ``whole``: false for a part of
+        a page's text, which may be a part of a caption.
+        """
+        stays = _is_of_buttons(text) and not self._named.tells(text, part=not whole)
         return text if stays else self._pseudonyms.replace(text)
 
     def identifier(self, text: str) -> str:
         """Keep runs made of known words, and one small number; replace all other runs."""
+        if " " in text.strip():
+            return self.label(text)
+        if self._is_name(text):
+            return self._pseudonyms.replace(text)
         small = [run for run in RUN.findall(text) if _PLACE.fullmatch(run)]
         kept = set(small) if len(small) == 1 else set()
         return self._by_run(text, kept)
+
+    def _is_name(self, text: str) -> bool:
+        """Whether a text is a name; a hashtag of one listed word is a word like any other."""
+        return text.lower() not in self._stays.words and self._named.is_name(text)
 
     def _by_run(self, text: str, kept: set[str]) -> str:
         pieces, end = [], 0
@@ -91,7 +117,7 @@ class Redaction:
         origin = self._origins.get(f"{parts.scheme}://{host}{f':{port}' if port else ''}")
         if origin is None and host:
             origin = f"https://{self._host(host)}"
-        path = "/".join(map(self._segment, parts.path.split("/")))
+        path = "/".join(self._steps(parts.path, personal=not host or "instagram" in (origin or "")))
         path = path or ("/" if origin else "")
         query = urlencode(self._query(parts.query))
         return f"{origin or ''}{path}{'?' if query else ''}{query}"
@@ -103,9 +129,23 @@ class Redaction:
                 return host if not label or self.identifier(label) == label else known
         return "elsewhere.invalid"
 
+    def _steps(self, path: str, *, personal: bool) -> list[str]:
+        """Redact the parts of a path; ``personal``: its first part is an account or a route."""
+        steps = path.split("/")
+        routes = self._stays.routes | self._stays.naming
+        first = personal and len(steps) > 1 and steps[1] not in routes and "@" not in steps[1]
+        named = [before in self._stays.naming for before in ["", *steps[:-1]]]
+        return [
+            self._pseudonyms.replace(unquote(step))
+            if told or (first and number == 1)
+            else self._segment(step)
+            for number, (step, told) in enumerate(zip(steps, named, strict=True))
+        ]
+
     def _segment(self, segment: str) -> str:
         plain = unquote(segment)
-        if plain.startswith("@"):
+        named = plain not in self._stays.routes and self._is_name(plain)
+        if plain.startswith("@") or named:
             return quote(self._pseudonyms.replace(plain), safe="@.-_~")
         return quote(self._by_run(plain, set()), safe="@.-_~")
 

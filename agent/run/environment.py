@@ -200,8 +200,12 @@ async def _play_back(
     if not platform.live:
         raise BadRecording(str(path), f"it says that it is of {header.platform}, which is no site")
     feed = Feed(platform)
+    window = _window(config, run_browser, platform)
     window = replace(
-        _window(config, run_browser, platform), viewport=header.viewport, locale=header.locale
+        window,
+        binary=replace(window.binary, offline=True),
+        viewport=header.viewport,
+        locale=header.locale,
     )
     site = RecordedSite(recording, position)
     driver = PlaybackDriver(site, window, platform.hooks, feed.take)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import http.server
-import threading
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 from agent.drivers.web.browser import BrowserWindow, find_browser
 from agent.drivers.web.playback_driver import PlaybackDriver
@@ -31,7 +34,8 @@ TRIES = """async url => {
 async def try_to_leave(url: str) -> int:
     recording = read_recording(FOLDER)
     platform = load_platform(recording.header.platform)
-    window = BrowserWindow(find_browser(), json_from=platform.json_from, hosts=platform.hosts)
+    binary = replace(find_browser(), offline=True)
+    window = BrowserWindow(binary, json_from=platform.json_from, hosts=platform.hosts)
     site = RecordedSite(recording, 0)
     driver = PlaybackDriver(site, window, platform.hooks, lambda _: None)
     try:
@@ -42,18 +46,30 @@ async def try_to_leave(url: str) -> int:
         await driver.close()
 
 
-def test_no_request_leaves_a_playback() -> None:
-    asked: list[str] = []
+@contextmanager
+def counted() -> Iterator[tuple[int, list[object]]]:
+    """A port, and who has opened a connection to it: the first byte already tells an address."""
+    came: list[object] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
 
-    class Elsewhere(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
+        def accept() -> None:
+            while True:
+                try:
+                    connection, who = server.accept()
+                except OSError:
+                    return
+                came.append(who)
+                connection.close()
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = Thread(target=accept, daemon=True)
         thread.start()
-        failed = asyncio.run(try_to_leave(f"http://127.0.0.1:{server.server_port}/x"))
-        server.shutdown()
+        yield server.getsockname()[1], came
+        server.shutdown(socket.SHUT_RDWR)
         thread.join()
+
+
+def test_no_connection_leaves_a_playback() -> None:
+    with counted() as (port, came):
+        failed = asyncio.run(try_to_leave(f"https://127.0.0.1:{port}/x"))
     assert failed == 2
-    assert asked == []
+    assert came == []

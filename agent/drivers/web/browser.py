@@ -35,6 +35,8 @@ class BrowserBinary:
 
     path: str | None
     source: str
+    offline: bool = False
+    """Whether it finds no host at all, whatever a page names."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,10 @@ def _playwrights_own() -> str | None:
     return path if Path(path).exists() else None
 
 
+OFFLINE = ("--host-resolver-rules=MAP * ~NOTFOUND", "--disable-background-networking")
+"""No address is looked up: routes of a page stop requests, not the sockets that precede them."""
+
+
 def list_arguments() -> list[str]:
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         return [*QUIET, "--no-sandbox"]  # Chromium refuses to start as root otherwise
@@ -98,7 +104,7 @@ def _options(binary: BrowserBinary, *, headed: bool) -> dict[str, Any]:
     return {
         "executable_path": binary.path,
         "headless": not headed,
-        "args": list_arguments(),
+        "args": [*list_arguments(), *(OFFLINE if binary.offline else ())],
         # Playwright leaves the sandbox out unless told otherwise
         "chromium_sandbox": "--no-sandbox" not in list_arguments(),
         "handle_sigint": False,  # the run ends its step first, then closes the browser
@@ -111,6 +117,10 @@ async def launch_browser(playwright: Playwright, binary: BrowserBinary, *, heade
     """Start the browser, or connect to its server."""
     from playwright.async_api import Error
 
+    if binary.source == "server" and binary.offline:
+        raise BadConfig(
+            "A recording is played back by a browser of this machine. Type: --browser PATH"
+        )
     try:
         if binary.source == "server":
             return await playwright.chromium.connect(str(binary.path))

@@ -91,14 +91,35 @@ def test_other_words_and_numbers_do_not_stay(words: str, redaction: Redaction) -
     assert not [run for run in long if run in made]
 
 
-def test_a_caption_of_everyday_words_is_replaced_in_answers_and_on_the_page(
+def test_names_and_captions_of_everyday_words_are_replaced_wherever_they_stand(
     redaction: Redaction,
 ) -> None:
-    caption = "What you see when you wait"
-    assert redaction.label(caption) == caption
-    made = redaction.body({"desc": caption})["desc"]
-    assert made != caption
-    assert redaction.label(f" {caption} ") == f" {made} "
+    """Also on a page that was read before the response that names them."""
+    author = {"uniqueId": "the.music.channel", "nickname": "Will Page"}
+    item = {"desc": "What you see when you wait #music", "author": author}
+    redaction.learn({"itemList": [item]})
+    made = redaction.body({"itemList": [item]})["itemList"][0]
+    assert redaction.label("What you see when you wait ", whole=False) + "#" in made["desc"] + "#"
+    assert redaction.label("the.music.channel") == made["author"]["uniqueId"]
+    assert redaction.identifier("the.music.channel") == made["author"]["uniqueId"]
+    assert made["author"]["nickname"] in redaction.label("Watch Will Page")
+    assert (
+        "Will" not in redaction.body({"message": "Will Page has blocked your account"})["message"]
+    )
+    for address, kept in (
+        ("https://www.tiktok.com/tag/music", "music"),
+        ("https://www.instagram.com/music_time/", "music_time"),
+        ("https://www.youtube.com/c/MusicTime", "MusicTime"),
+        ("/music_time/", "music_time"),
+        ("https://www.instagram.com/the.music.channel/reel/abcdefghijk/", "the.music.channel"),
+    ):
+        assert kept not in redaction.address(address)
+    for text in ("Like video", "Go to next video", "Like this video along with 2,734 other people"):
+        assert redaction.label(text, whole=False) == text
+    assert redaction.body({"message": "checkpoint_required"}) == {"message": "checkpoint_required"}
+    user = {"user": {"uniqueId": "me", "createTime": 1700000001, "followerCount": 37}}
+    told = redaction.body(user)["user"]
+    assert (told["createTime"], told["followerCount"]) != (1700000001, 37)
 
 
 @pytest.mark.parametrize(

@@ -231,6 +231,7 @@ ENTERED = {
 """Who writes what is made of frames, and who enters it before."""
 
 REVIEWED = {
+    "agent/cli/record.py": "a recording under pseudonyms, which names no video that is kept",
     "agent/training/example.py": "a made-up example",
     "agent/training/dataset.py": "into memory",
     "agent/benchmarks/browser_runs.py": "a study's file",

@@ -83,6 +83,7 @@ def make_canary_record(
             "skin": config.site is not None,
             "adapter_version": mark.version if mark else None,
             "adapter_sha256": mark.sha256 if mark else None,
+            "own_adapter": mark is not None and mark.own,
             "videos": FIRST_VIDEOS if verdicts else 0,
             "verdicts": {one.capability: one.verdict for one in verdicts},
             "reasons": {one.capability: one.why for one in verdicts if one.verdict != "holds"},

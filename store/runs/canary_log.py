@@ -5,7 +5,9 @@ One file a platform, ``canary/<platform>.jsonl``, which only grows. It names no 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Literal
 
 from pydantic import AwareDatetime, Field, ValidationError
@@ -33,6 +35,8 @@ class CanaryRecord(Record):
     run_id: PathName | None = None
     adapter_version: int | None = None
     adapter_sha256: str | None = None
+    own_adapter: bool = False
+    """Whether the adapter file was a user's own; older lines do not say."""
     videos: int = 0
     verdicts: dict[str, str] = Field(default_factory=dict)
     """``holds``, ``fails`` or ``could not tell``, by capability."""
@@ -70,13 +74,21 @@ def read_newest(data: DataFolder) -> list[CanaryRecord]:
 
 
 def read_canary(data: DataFolder, platform: str) -> list[CanaryRecord]:
-    """Return a platform's results, the oldest first; raises ``DamagedLedger`` with the line."""
-    path = data.canary_path(platform)
+    """Return a platform's results, the oldest first, without the lines that cannot be read."""
+    lines = _read_lines(data.canary_path(platform))
+    return [line for line in lines if isinstance(line, CanaryRecord)]
+
+
+def find_canary_damage(data: DataFolder, platform: str = "*") -> list[DamagedLedger]:
+    """Return the lines of canary logs that cannot be read, of one platform or of all."""
+    paths = sorted((data.root / "canary").glob(f"{platform}.jsonl"))
+    return [line for path in paths for line in _read_lines(path) if isinstance(line, DamagedLedger)]
+
+
+def _read_lines(path: Path) -> Iterator[CanaryRecord | DamagedLedger]:
     lines, _ = committed(path.read_bytes()) if path.exists() else ([], 0)
-    records = []
     for number, line in enumerate(lines, 1):
         try:
-            records.append(CanaryRecord.model_validate_json(line))
+            yield CanaryRecord.model_validate_json(line)
         except ValidationError as error:
-            raise DamagedLedger(path, number, f"{tell_fault(error)}.") from None
-    return records
+            yield DamagedLedger(path, number, f"{tell_fault(error)}.")

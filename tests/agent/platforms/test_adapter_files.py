@@ -67,15 +67,34 @@ def test_each_site_has_a_dated_file_with_a_source_for_every_group(site: str) -> 
         ("https://www.tiktok.com/foryou", "https://elsewhere.example/", None, "own hosts"),
         ("version = 1", "version = [", 4, "TOML"),
         ('kind = "login"', 'kind = "log-in"', None, "kind"),
+        ("[given.likes]", "[given.like]", "[given.like]", "given.like"),
+        ("[share.ad]", "[share.adds]", "[share.adds]", "share.adds"),
+        ("[page.caption]", "[page.captoin]", "[page.captoin]", "page.captoin"),
+        ("[page.caption]", "[page.likes]", "[page.likes]", "page.likes"),
+        ("most = 0.25", "most = 0.25\nleast = 0.9", "least = 0.9", "above most"),
+        ("[like]\n", 'ways = ["buton"]\n[like]\n', "ways = ", "'button', 'wheel'"),
+        ("[like]\n", 'ways = ["key:ArrwDown"]\n[like]\n', "ways = ", "key:ArrowDown"),
+        ("[like]\n", "ways = []\n[like]\n", "ways = ", "at least 1 item"),
+        ('["/api/recommend/item_list/"]', "[]", "json_from", "at least 1 item"),
+        (
+            "# renamed = {",
+            'renamed = { a = "isAd", b = "isAd" } # {',
+            "renamed",
+            "two keys to isAd",
+        ),
     ],
 )
 def test_a_wrong_file_is_refused_with_what_is_wrong(
-    tmp_path: Path, old: str, new: str, line: int | None, problem: str
+    tmp_path: Path, old: str, new: str, line: int | str | None, problem: str
 ) -> None:
     path = changed(tmp_path, "tiktok", (old, new))
     with pytest.raises(BadAdapter, match=problem) as raised:
         load_platform("tiktok", path)
-    assert line is None or raised.value.line == line
+    if isinstance(line, str):
+        assert raised.value.line is not None
+        assert path.read_text("utf-8").splitlines()[raised.value.line - 1].startswith(line)
+    else:
+        assert line is None or raised.value.line == line
     assert "type the same command without --adapter" in str(raised.value)
 
 

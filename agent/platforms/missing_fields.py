@@ -119,6 +119,7 @@ class FieldWatch:
         self._responses = MissingFields(expects.given)
         self._noted: set[str] = set()
         self._walk: list[WalkedVideo] = []
+        self._positions: list[int] = []
 
     def take(self, shown: ActiveVideo, video: Video, position: int) -> None:
         """Count one video; ``LayoutChanged`` where what it lacks is no chance any more."""
@@ -164,6 +165,7 @@ class FieldWatch:
         if len(self._walk) >= FIRST_VIDEOS:
             return
         self._walk.append(walked)
+        self._positions.append(position)
         if len(self._walk) < FIRST_VIDEOS:
             return
         verdicts = judge_walk(self._walk, self._expects)
@@ -175,7 +177,26 @@ class FieldWatch:
                     f"{failed.capability} does not hold in the first {FIRST_VIDEOS} videos "
                     f"({failed.why}): the page or its responses have changed",
                     field=failed.capability,
-                    since=position - FIRST_VIDEOS + 1,
+                    since=self._since(failed.capability),
                     videos=FIRST_VIDEOS,
                     capability=failed.capability,
                 )
+
+    def _since(self, capability: Capability) -> int:
+        """Return the position of the first of these videos that lacks what failed."""
+        counted = COUNTS if capability == "counts" else (capability,)
+        names = [name for name in counted if name in self._expects.given]
+        walked = zip(self._positions, self._walk, strict=True)
+        lacking = (place for place, one in walked if _lacks(one, capability, names))
+        return next(lacking, self._positions[0])
+
+
+def _lacks(one: WalkedVideo, capability: Capability, names: Sequence[str]) -> bool:
+    """Whether an ordinary video is without a capability, which may read several fields."""
+    if not one.ordinary:
+        return False
+    if capability == "id":
+        return not one.has_id
+    if capability == "order":
+        return one.has_id and not one.listed
+    return bool(one.given) and not one.given.issuperset(names)

@@ -42,7 +42,7 @@ class RunCanary:
             self._write(make_canary_record("run", self._config, verdicts, self._now()), tell)
 
         def changed(change: LayoutChanged) -> None:
-            recorder.note_change(change, feed.position)
+            recorder.note_change(change, feed.next_position)
             tell(f"{change}; the run goes on with what the page itself says")
 
         feed.watch.on_canary, feed.watch.on_change = judged, changed

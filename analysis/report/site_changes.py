@@ -16,7 +16,7 @@ FAULT = "LayoutChanged"
 OF_THE_SITE = frozenset(
     ("id", "order", "author", "caption", "counts", "ad", "live", "move", "like")
 )
-"""Capabilities whose failure says that a site has changed. A session or a codec is the visitor's."""
+"""Capabilities whose failure tells of the site. A session or a codec is the visitor's."""
 MOST = 5
 """Changes that are told one by one."""
 

@@ -48,9 +48,8 @@ def find_changes(read: Ledger) -> list[SiteChange]:
         later = any(s.phase == "after" and s.position >= place for s in read.steps)
         capability = str(fault.details.get("capability") or fault.details.get("field") or "layout")
         started = read.started
-        found.append(
-            SiteChange(fault.at, started.platform, capability, started.run_id, earlier and later)
-        )
+        site = f"{started.platform} (skin)" if _is_drill(started) else started.platform
+        found.append(SiteChange(fault.at, site, capability, started.run_id, earlier and later))
     return found
 
 
@@ -61,8 +60,9 @@ def find_logged_changes(data: DataFolder, started: Sequence[RunStarted]) -> list
     """
     mine = {first.run_id for first in started}
     found = []
-    for platform in sorted({first.platform for first in started}):
-        times = [first.at for first in started if first.platform == platform]
+    real = [first for first in started if not _is_drill(first)]
+    for platform in sorted({first.platform for first in real}):
+        times = [first.at for first in real if first.platform == platform]
         for record in read_canary(data, platform):
             failed = {name for name, said in record.verdicts.items() if said == "fails"}
             fails = sorted(failed & OF_THE_SITE)
@@ -73,6 +73,11 @@ def find_logged_changes(data: DataFolder, started: Sequence[RunStarted]) -> list
         if damage := find_canary_damage(data, platform):
             found.append(SiteChange(max(times), platform, "", unreadable=len(damage)))
     return found
+
+
+def _is_drill(started: RunStarted) -> bool:
+    """Whether a run watched the playground, which may look like a real site."""
+    return started.config.get("site") is not None
 
 
 def tell_changes(changes: Iterable[SiteChange]) -> list[str]:

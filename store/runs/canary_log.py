@@ -21,6 +21,9 @@ from store.runs.data_folder import DataFolder
 
 PATIENCE_S = 10.0
 """How long another process's line is waited for."""
+LATEST = 200
+"""Lines of a log that a look at its newest result reads."""
+UNKNOWN = "could not tell"
 
 
 class CanaryRecord(Record):
@@ -64,13 +67,38 @@ def append_canary(data: DataFolder, record: CanaryRecord) -> None:
 
 
 def read_newest(data: DataFolder) -> list[CanaryRecord]:
-    """Return the newest result of each platform; a log whose last line is damaged has none."""
-    found = []
+    """Return the newest result of each platform, and of its skin by itself.
+
+    A failure stays until a later result could tell of that capability.
+    """
+    newest: dict[tuple[str, bool], CanaryRecord] = {}
     for path in sorted((data.root / "canary").glob("*.jsonl")):
         lines, _ = committed(path.read_bytes())
-        with suppress(ValidationError):
-            found += [CanaryRecord.model_validate_json(line) for line in lines[-1:]]
-    return found
+        for line in lines[-LATEST:]:
+            with suppress(ValidationError):
+                record = CanaryRecord.model_validate_json(line)
+                known = record.platform, record.skin
+                newest[known] = _carried(newest.get(known), record)
+    return [newest[known] for known in sorted(newest)]
+
+
+def _carried(before: CanaryRecord | None, record: CanaryRecord) -> CanaryRecord:
+    """Return a result with the earlier failures of which it could not tell.
+
+    Where only those fail, it has the date and the source of the result that saw them.
+    """
+    if before is None:
+        return record
+    known = {name for name, verdict in record.verdicts.items() if verdict != UNKNOWN}
+    fails = {name for name, verdict in before.verdicts.items() if verdict == "fails"} - known
+    if not fails:
+        return record
+    shown = record if "fails" in record.verdicts.values() else before
+    reasons = {name: before.reasons.get(name, "") for name in fails}
+    verdicts = record.verdicts | dict.fromkeys(fails, "fails")
+    return shown.model_copy(
+        update={"verdicts": verdicts, "reasons": record.reasons | reasons},
+    )
 
 
 def read_canary(data: DataFolder, platform: str) -> list[CanaryRecord]:

@@ -14,6 +14,7 @@ from agent import platforms
 from agent.cli import cli
 from agent.daemon.config.jobs import resolve_entry
 from agent.daemon.config.watch_file import WatchEntry
+from agent.doctor.platform import list_selectors
 from agent.errors import BadConfig
 from agent.platforms import adapter_file, feed_items, load_platform
 from agent.platforms.adapter_file import BadAdapter
@@ -214,3 +215,12 @@ def test_a_newer_file_mends_a_renamed_hook_of_the_page(tmp_path: Path) -> None:
     told = run.started.config["adapter"]
     assert told["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert (told["version"], told["own"], "file" in told) == (2, True, False)
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_a_probe_counts_every_selector_of_the_page_that_the_file_names(site: str) -> None:
+    hooks = load_platform(site).hooks
+    several = (hooks.active, hooks.liked, hooks.photos, hooks.item, hooks.ad)
+    named = {one for each in several for one in each}
+    named |= {selector for selector, _, _ in hooks.field_attributes.values() if selector}
+    assert named <= set(list_selectors(hooks).values())

@@ -60,8 +60,8 @@ def test_a_change_is_told_with_the_position_of_the_first_video_that_lacks_it(
             feed.describe(shown)
     except LayoutChanged as ended:
         changes.append(ended)
-    (ended,) = changes
-    assert ended.details["since"] == lacking[0] >= since
+    (change_met,) = changes
+    assert change_met.details["since"] == lacking[0] >= since
 
 
 @pytest.mark.parametrize("first", [3, 15])

@@ -123,3 +123,15 @@ def test_a_line_of_the_canary_log_that_cannot_be_read_is_told_and_the_rest_count
     (problem,) = (one for one in verify(data).problems if "canary" in one.where)
     assert "tiktok.jsonl:2 is damaged" in problem.what
     assert "delete the line" in problem.fix
+
+
+def test_a_change_of_a_skin_is_no_change_of_the_site_it_looks_like(tmp_path: Path) -> None:
+    drill = {"site": {"skin": "tiktok"}}
+    write_run(tmp_path, "r1", 30, config=drill)
+    write_run(tmp_path, "r2", None, at=NOON + timedelta(days=2), config=drill)
+    day, verdicts = NOON + timedelta(days=1), {"ad": "fails"}
+    record = CanaryRecord(kind="probe", at=day, platform="tiktok", verdicts=verdicts)
+    append_canary(DataFolder(tmp_path), record)
+    said = cautions(tmp_path, "r1", "r2")
+    assert said.count("was found to have changed") == 1
+    assert "tiktok (skin) was found to have changed (ad) between" in said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from agent.doctor.platform import list_selectors
 from agent.errors import BadConfig
 from agent.platforms import adapter_file, feed_items, load_platform
 from agent.platforms.adapter_file import BadAdapter
+from agent.run.site_canary import make_canary_record
 from agent.run_config import RunConfig
 from agent.study.conductor import Study, configure_cell
 from agent.study.frozen_inputs import FrozenStudy
@@ -121,6 +123,9 @@ def test_only_a_file_of_ones_own_is_part_of_what_tells_runs_apart(tmp_path: Path
     told = newer.resolved()["adapter"]
     assert (told["version"], told["own"]) == (2, True)
     assert str(tmp_path) not in json.dumps(newer.resolved())
+    at = datetime(2026, 11, 23, tzinfo=UTC)
+    records = [make_canary_record("probe", one, [], at) for one in (packaged, newer)]
+    assert [record.own_adapter for record in records] == [False, True]
 
 
 def test_a_file_without_its_site_is_refused_and_the_package_holds_all_three(tmp_path: Path) -> None:

@@ -130,14 +130,19 @@ class SiteProbe:
 
 def list_selectors(hooks: PageHooks) -> dict[str, str]:
     """Return the selectors of an adapter's hooks, by a name that tells their kind."""
+    attributes = {name: one for name, (one, _, _) in hooks.field_attributes.items() if one}
     kinds = {
         "item": hooks.item,
+        "active": hooks.active,
         "id": tuple(selector for selector, _, _ in hooks.id_attributes if selector),
         "next": hooks.next_buttons,
         "like": hooks.like_buttons,
+        "liked": hooks.liked,
         "ad": hooks.ad,
         "live": hooks.live,
+        "photos": hooks.photos,
         **{name: (selector,) for name, selector in hooks.fields.items()},
+        **{f"{name} by attribute": (selector,) for name, selector in attributes.items()},
     }
     return {f"{kind}: {one}": one for kind, several in kinds.items() for one in several}
 

@@ -9,7 +9,7 @@ import hashlib
 import re
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
@@ -51,6 +51,25 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=MOST_CHARACTERS
 Selectors = Annotated[tuple[Text, ...], Field(max_length=40)]
 Pattern = Annotated[Text, AfterValidator(_compiled)]
 Capturing = Annotated[Text, AfterValidator(_one_group)]
+MoveWay = Literal[
+    "button",
+    "wheel",
+    "scroll",
+    "key:ArrowDown",
+    "key:ArrowRight",
+    "key:PageDown",
+    "key:End",
+    "key:Space",
+    "key:j",
+]
+"""What the driver can do to move on: no key that likes, mutes or opens anything."""
+DEFAULT_WAYS: tuple[MoveWay, ...] = ("button", "key:ArrowDown", "key:PageDown", "wheel", "scroll")
+PageName = Literal["author", "caption"]
+"""Fields that the page's own words fill."""
+GivenName = Literal["author", "caption", "likes", "comments", "views", "ad"]
+"""Fields of which a canary reads how often the responses give them."""
+ShareName = Literal["ad", "live"]
+"""Kinds of videos whose share a canary reads."""
 
 
 class _Group(FrozenValue):
@@ -63,7 +82,7 @@ class FeedFacts(_Group):
 
     url: Annotated[Text, StringConstraints(pattern=r"^https://")]
     hosts: Selectors
-    json_from: Selectors
+    json_from: Annotated[Selectors, Field(min_length=1)]
     about_one: Selectors = ()
     inline: Selectors = ()
     renamed: dict[Text, Text] = Field(default_factory=dict)
@@ -74,6 +93,9 @@ class FeedFacts(_Group):
         host = urlsplit(self.url).hostname or ""
         if not any(host == own or host.endswith(f".{own}") for own in self.hosts):
             raise ValueError("url is on none of the site's own hosts")
+        for old in self.renamed.values():
+            if sum(other == old for other in self.renamed.values()) > 1:
+                raise ValueError(f"renamed leads from two keys to {old}, so one would be lost")
         return self
 
 
@@ -115,7 +137,7 @@ class MoveFacts(_Group):
     """How one moves on."""
 
     buttons: Selectors = ()
-    ways: Selectors = PageHooks().moves
+    ways: Annotated[tuple[MoveWay, ...], Field(min_length=1, max_length=40)] = DEFAULT_WAYS
 
 
 class LikeFacts(_Group):
@@ -189,6 +211,12 @@ class DeclaredBand(_Group):
     least: float = Field(0.0, ge=0, le=1)
     most: float = Field(1.0, ge=0, le=1)
 
+    @model_validator(mode="after")
+    def _ordered(self) -> DeclaredBand:
+        if self.least > self.most:
+            raise ValueError(f"least ({self.least:g}) is above most ({self.most:g})")
+        return self
+
 
 class AdapterFile(FrozenValue):
     """A whole adapter file."""
@@ -205,14 +233,18 @@ class AdapterFile(FrozenValue):
     ad: MarkFacts | None = None
     live: MarkFacts | None = None
     photos: MarkFacts | None = None
-    page: dict[Text, PageField] = Field(default_factory=dict)
+    page: dict[PageName, PageField] = Field(default_factory=dict)
     wall: tuple[WallFacts, ...] = ()
-    given: dict[Text, LeastShare] = Field(default_factory=dict)
-    share: dict[Text, DeclaredBand] = Field(default_factory=dict)
+    given: dict[GivenName, LeastShare] = Field(default_factory=dict)
+    share: dict[ShareName, DeclaredBand] = Field(default_factory=dict)
 
     def hooks(self) -> PageHooks:
-        texts = {name: one.selector for name, one in self.page.items() if one.selector}
-        links = {name: _triple(one.link) for name, one in self.page.items() if one.link}
+        texts: dict[str, str] = {
+            name: one.selector for name, one in self.page.items() if one.selector
+        }
+        links: dict[str, tuple[str, str, str]] = {
+            name: _triple(one.link) for name, one in self.page.items() if one.link
+        }
         return PageHooks(
             item=self.item.selectors,
             active=self.item.active,

@@ -158,6 +158,7 @@ class Feed:
         """What the last response amounts to, if it was refused; a good one clears it."""
         self.refused_at: tuple[int, str] | None = None
         """Position and address of that response."""
+        self._next_position = 0
 
     @property
     def position(self) -> int:
@@ -167,9 +168,16 @@ class Feed:
     @position.setter
     def position(self, position: int) -> None:
         self._batches.watch_position(position)
+        self._next_position = position + 1
+
+    @property
+    def next_position(self) -> int:
+        """The position of the video that is described next: one after what is reacted to."""
+        return self._next_position
 
     def open_page(self, position: int) -> None:
         self._batches.open_page(position)
+        self._next_position = position
 
     def record_batches(self, on_batch: Callable[[FeedBatch], None]) -> None:
         """Tell of each batch from now on, so that a resumed run knows it again."""
@@ -227,7 +235,7 @@ class Feed:
         update["live"] = video.live if shown.live is None else bool(video.live) or shown.live
         described = video.model_copy(update={**update, "sources": sources})
         if self.watches:
-            self.watch.take(shown, described, self.position)
+            self.watch.take(shown, described, self.next_position)
         return described
 
     def replay(self, steps: Iterable[Step], position: int) -> None:

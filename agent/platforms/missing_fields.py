@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, log
+from math import inf, log
 
 from agent.drivers.base import ActiveVideo, PageHooks
 from agent.errors import LayoutChanged
@@ -46,6 +46,8 @@ OnCanary = Callable[[Sequence[CapabilityVerdict]], None]
 
 @dataclass
 class _Field:
+    least: float
+    """Share of videos that have it, at the least, where nothing has changed."""
     shown: int = 0
     """Videos before the present row."""
     missing: int = 0
@@ -62,22 +64,26 @@ class _Field:
         self.row = 0
 
     @property
-    def longest(self) -> int:
-        """How long a row is still taken for chance."""
-        rate = (self.missing + 1) / (self.shown + 2)
-        return max(LEAST, ceil(log(CHANCE) / log(rate)))
+    def longest(self) -> float:
+        """How long a row is still taken for chance: by what was seen, or by the least share."""
+        rate = max((self.missing + 1) / (self.shown + 2), 1 - self.least)
+        return max(LEAST, log(CHANCE) / log(rate)) if rate < 1 else inf
 
 
 class MissingFields:
-    """Rows of videos without a field, one row per field."""
+    """Rows of videos without a field, one row per field.
 
-    def __init__(self) -> None:
+    ``least`` is the share of videos that have a field, where that is known: creators may hide it.
+    """
+
+    def __init__(self, least: Mapping[str, float]) -> None:
+        self._least = least
         self._fields: dict[str, _Field] = {}
 
     def take(self, there: Mapping[str, bool], position: int) -> None:
         """Count one video; ``LayoutChanged`` where a field's history does not explain its row."""
         for name, present in there.items():
-            counted = self._fields.setdefault(name, _Field())
+            counted = self._fields.setdefault(name, _Field(self._least.get(name, 1.0)))
             counted.take(position, there=present)
             if counted.row >= counted.longest:
                 raise LayoutChanged(
@@ -109,10 +115,11 @@ class FieldWatch:
         self._answers = answers
         self._expects = expects
         self._filled = {*hooks.fields, *hooks.field_attributes}
-        self._fields = MissingFields()
-        self._responses = MissingFields()
+        self._fields = MissingFields(expects.given)
+        self._responses = MissingFields(expects.given)
         self._noted: set[str] = set()
         self._walk: list[WalkedVideo] = []
+        self._positions: list[int] = []
 
     def take(self, shown: ActiveVideo, video: Video, position: int) -> None:
         """Count one video; ``LayoutChanged`` where what it lacks is no chance any more."""
@@ -158,6 +165,7 @@ class FieldWatch:
         if len(self._walk) >= FIRST_VIDEOS:
             return
         self._walk.append(walked)
+        self._positions.append(position)
         if len(self._walk) < FIRST_VIDEOS:
             return
         verdicts = judge_walk(self._walk, self._expects)
@@ -169,7 +177,26 @@ class FieldWatch:
                     f"{failed.capability} does not hold in the first {FIRST_VIDEOS} videos "
                     f"({failed.why}): the page or its responses have changed",
                     field=failed.capability,
-                    since=position - FIRST_VIDEOS + 1,
+                    since=self._since(failed.capability),
                     videos=FIRST_VIDEOS,
                     capability=failed.capability,
                 )
+
+    def _since(self, capability: Capability) -> int:
+        """Return the position of the first of these videos that lacks what failed."""
+        counted = COUNTS if capability == "counts" else (capability,)
+        names = [name for name in counted if name in self._expects.given]
+        walked = zip(self._positions, self._walk, strict=True)
+        lacking = (place for place, one in walked if _lacks(one, capability, names))
+        return next(lacking, self._positions[0])
+
+
+def _lacks(one: WalkedVideo, capability: Capability, names: Sequence[str]) -> bool:
+    """Whether an ordinary video is without a capability, which may read several fields."""
+    if not one.ordinary:
+        return False
+    if capability == "id":
+        return not one.has_id
+    if capability == "order":
+        return one.has_id and not one.listed
+    return bool(one.given) and not one.given.issuperset(names)

@@ -42,7 +42,7 @@ class RunCanary:
             self._write(make_canary_record("run", self._config, verdicts, self._now()), tell)
 
         def changed(change: LayoutChanged) -> None:
-            recorder.note_change(change, feed.position)
+            recorder.note_change(change, feed.next_position)
             tell(f"{change}; the run goes on with what the page itself says")
 
         feed.watch.on_canary, feed.watch.on_change = judged, changed
@@ -83,6 +83,7 @@ def make_canary_record(
             "skin": config.site is not None,
             "adapter_version": mark.version if mark else None,
             "adapter_sha256": mark.sha256 if mark else None,
+            "own_adapter": mark is not None and mark.own,
             "videos": FIRST_VIDEOS if verdicts else 0,
             "verdicts": {one.capability: one.verdict for one in verdicts},
             "reasons": {one.capability: one.why for one in verdicts if one.verdict != "holds"},

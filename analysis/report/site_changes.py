@@ -6,12 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from store.runs.canary_log import read_canary
+from store.runs.canary_log import find_canary_damage, read_canary
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger
 from store.runs.ledger_lines import RunStarted
+from store.terminal.printing import count_of
 
 FAULT = "LayoutChanged"
+OF_THE_SITE = frozenset(
+    ("id", "order", "author", "caption", "counts", "ad", "live", "move", "like")
+)
+"""Capabilities whose failure tells of the site. A session or a codec is the visitor's."""
 MOST = 5
 """Changes that are told one by one."""
 
@@ -27,6 +32,8 @@ class SiteChange:
     """The run that met it; ``None`` for one that was only found by a canary."""
     splits: bool = False
     """Whether it lies between what is compared of the run: before and after."""
+    unreadable: int = 0
+    """Lines of the canary log that cannot be read: whether they told of a change is not known."""
 
 
 def find_changes(read: Ledger) -> list[SiteChange]:
@@ -41,32 +48,41 @@ def find_changes(read: Ledger) -> list[SiteChange]:
         later = any(s.phase == "after" and s.position >= place for s in read.steps)
         capability = str(fault.details.get("capability") or fault.details.get("field") or "layout")
         started = read.started
-        found.append(
-            SiteChange(fault.at, started.platform, capability, started.run_id, earlier and later)
-        )
+        site = f"{started.platform} (skin)" if _is_drill(started) else started.platform
+        found.append(SiteChange(fault.at, site, capability, started.run_id, earlier and later))
     return found
 
 
 def find_logged_changes(data: DataFolder, started: Sequence[RunStarted]) -> list[SiteChange]:
     """Return failed canaries of the runs' sites between the first start and the last.
 
-    What the runs themselves met is left out. Raises ``DamagedLedger`` where a log cannot be read.
+    What the runs themselves met is left out, and what was seen through a user's own adapter file.
     """
     mine = {first.run_id for first in started}
     found = []
-    for platform in sorted({first.platform for first in started}):
-        times = [first.at for first in started if first.platform == platform]
+    real = [first for first in started if not _is_drill(first)]
+    for platform in sorted({first.platform for first in real}):
+        times = [first.at for first in real if first.platform == platform]
         for record in read_canary(data, platform):
-            fails = sorted(name for name, said in record.verdicts.items() if said == "fails")
+            failed = {name for name, said in record.verdicts.items() if said == "fails"}
+            fails = sorted(failed & OF_THE_SITE)
             within = min(times) <= record.at <= max(times)
-            if fails and within and not record.skin and record.run_id not in mine:
+            drill = record.skin or record.own_adapter
+            if fails and within and not drill and record.run_id not in mine:
                 found.append(SiteChange(record.at, platform, ", ".join(fails)))
+        if damage := find_canary_damage(data, platform):
+            found.append(SiteChange(max(times), platform, "", unreadable=len(damage)))
     return found
+
+
+def _is_drill(started: RunStarted) -> bool:
+    """Whether a run watched the playground, which may look like a real site."""
+    return started.config.get("site") is not None
 
 
 def tell_changes(changes: Iterable[SiteChange]) -> list[str]:
     """Return a sentence on each of the first few changes, those within a comparison first."""
-    ordered = sorted(changes, key=lambda one: (not one.splits, one.at))
+    ordered = sorted(changes, key=lambda one: (not one.splits, not one.unreadable, one.at))
     said = [_tell(change) for change in ordered[:MOST]]
     if len(ordered) > MOST:
         said.append(f"{len(ordered) - MOST} more changes of a site were noticed; the ledgers say.")
@@ -74,6 +90,11 @@ def tell_changes(changes: Iterable[SiteChange]) -> list[str]:
 
 
 def _tell(change: SiteChange) -> str:
+    if change.unreadable:
+        return (
+            f"{count_of(change.unreadable, 'line')} of the canary log of {change.platform} cannot "
+            "be read, so a change of the site may be missing here. Type: python -m store verify"
+        )
     about = f"On {change.at:%Y-%m-%d}, {change.platform} was found to have changed"
     if change.run_id is None:
         return f"{about} ({change.capability}), between the first run and the last."

@@ -23,6 +23,7 @@ from store.index.entries import entries
 from store.jsonl.atomic import TEMPORARY
 from store.privacy import derived_files, forget
 from store.runs import ledger
+from store.runs.canary_log import find_canary_damage
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import Frame
 from store.runs.ledger_site_lines import last_difference
@@ -101,6 +102,9 @@ def verify(
     if forget.pending(data) is not None:
         mend = "Nothing else is wrong. Type: python -m store forget --resume"
         _found(report, data.forgetting, "a request to forget was cut off", mend)
+    for damage in find_canary_damage(data):
+        mend = "Restore the file from a copy, or delete the line. Reports leave it out and say so."
+        _found(report, damage.path, str(damage), mend)
     _check_frames(report, data, named, progress)
     _check_derived(report, data, set(named), forgotten)
     _check_index(report, data, ids)

@@ -5,7 +5,9 @@ One file a platform, ``canary/<platform>.jsonl``, which only grows. It names no 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Literal
 
 from pydantic import AwareDatetime, Field, ValidationError
@@ -19,6 +21,9 @@ from store.runs.data_folder import DataFolder
 
 PATIENCE_S = 10.0
 """How long another process's line is waited for."""
+LATEST = 200
+"""Lines of a log that a look at its newest result reads."""
+UNKNOWN = "could not tell"
 
 
 class CanaryRecord(Record):
@@ -33,6 +38,8 @@ class CanaryRecord(Record):
     run_id: PathName | None = None
     adapter_version: int | None = None
     adapter_sha256: str | None = None
+    own_adapter: bool = False
+    """Whether the adapter file was a user's own; older lines do not say."""
     videos: int = 0
     verdicts: dict[str, str] = Field(default_factory=dict)
     """``holds``, ``fails`` or ``could not tell``, by capability."""
@@ -60,23 +67,56 @@ def append_canary(data: DataFolder, record: CanaryRecord) -> None:
 
 
 def read_newest(data: DataFolder) -> list[CanaryRecord]:
-    """Return the newest result of each platform; a log whose last line is damaged has none."""
-    found = []
+    """Return the newest result of each platform, and of its skin by itself.
+
+    A failure stays until a later result could tell of that capability.
+    """
+    newest: dict[tuple[str, bool], CanaryRecord] = {}
     for path in sorted((data.root / "canary").glob("*.jsonl")):
         lines, _ = committed(path.read_bytes())
-        with suppress(ValidationError):
-            found += [CanaryRecord.model_validate_json(line) for line in lines[-1:]]
-    return found
+        for line in lines[-LATEST:]:
+            with suppress(ValidationError):
+                record = CanaryRecord.model_validate_json(line)
+                known = record.platform, record.skin
+                newest[known] = _carried(newest.get(known), record)
+    return [newest[known] for known in sorted(newest)]
+
+
+def _carried(before: CanaryRecord | None, record: CanaryRecord) -> CanaryRecord:
+    """Return a result with the earlier failures of which it could not tell.
+
+    Where only those fail, it has the date and the source of the result that saw them.
+    """
+    if before is None:
+        return record
+    known = {name for name, verdict in record.verdicts.items() if verdict != UNKNOWN}
+    fails = {name for name, verdict in before.verdicts.items() if verdict == "fails"} - known
+    if not fails:
+        return record
+    shown = record if "fails" in record.verdicts.values() else before
+    reasons = {name: before.reasons.get(name, "") for name in fails}
+    verdicts = record.verdicts | dict.fromkeys(fails, "fails")
+    return shown.model_copy(
+        update={"verdicts": verdicts, "reasons": record.reasons | reasons},
+    )
 
 
 def read_canary(data: DataFolder, platform: str) -> list[CanaryRecord]:
-    """Return a platform's results, the oldest first; raises ``DamagedLedger`` with the line."""
-    path = data.canary_path(platform)
+    """Return a platform's results, the oldest first, without the lines that cannot be read."""
+    lines = _read_lines(data.canary_path(platform))
+    return [line for line in lines if isinstance(line, CanaryRecord)]
+
+
+def find_canary_damage(data: DataFolder, platform: str = "*") -> list[DamagedLedger]:
+    """Return the lines of canary logs that cannot be read, of one platform or of all."""
+    paths = sorted((data.root / "canary").glob(f"{platform}.jsonl"))
+    return [line for path in paths for line in _read_lines(path) if isinstance(line, DamagedLedger)]
+
+
+def _read_lines(path: Path) -> Iterator[CanaryRecord | DamagedLedger]:
     lines, _ = committed(path.read_bytes()) if path.exists() else ([], 0)
-    records = []
     for number, line in enumerate(lines, 1):
         try:
-            records.append(CanaryRecord.model_validate_json(line))
+            yield CanaryRecord.model_validate_json(line)
         except ValidationError as error:
-            raise DamagedLedger(path, number, f"{tell_fault(error)}.") from None
-    return records
+            yield DamagedLedger(path, number, f"{tell_fault(error)}.")

@@ -38,11 +38,14 @@ def read_declared(
 def line_of(text: str, where: Sequence[str | int], first_word: str = "") -> int | None:
     """Line of the key that the sentence begins with, else of the key at fault or its table.
 
-    Within a list of tables, the lines before the table at fault do not count.
+    Within a list of tables, or a table of a table, the lines before the one at fault do not count.
     """
     keys = [part for part in where if isinstance(part, str)]
     lines = list(enumerate(text.splitlines(), 1))
-    if len(where) > 1 and isinstance(where[1], int):
+    if len(where) > 1 and isinstance(where[1], str):
+        head = f"[{where[0]}.{where[1]}]"
+        lines = lines[next((n for n, (_, line) in enumerate(lines) if line.strip() == head), 0) :]
+    elif len(where) > 1 and isinstance(where[1], int):
         heads = [
             place for place, (_, line) in enumerate(lines) if line.strip() == f"[[{where[0]}]]"
         ]

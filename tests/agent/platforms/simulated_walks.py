@@ -56,7 +56,6 @@ def simulate(
     items = simulate_visitor("random", 1.0, lambda _: 0.0, 2 * videos, seed, SHELF)
     shows = [item for item in items if skin != "instagram" or item.kind != "live"][:videos]
     for place, item in enumerate(shows):
-        feed.position = place
         if place % BATCH == 0:
             served = [ServedItem(one, place + n) for n, one in enumerate(shows[place:][:BATCH])]
             feed.take(_batch(skin, served, change, inline=place == 0))
@@ -65,6 +64,7 @@ def simulate(
             told = body | {"playerResponse": shapes.youtube_player(item)}
             feed.take(SiteAnswer(ABOUT_ONE, _renamed(told, change.rename)))
         yield feed, _shown(skin, item, place, change), item
+        feed.position = place  # as the loop does: from here on the site can learn of it
 
 
 def _batch(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,11 @@ from agent import platforms
 from agent.cli import cli
 from agent.daemon.config.jobs import resolve_entry
 from agent.daemon.config.watch_file import WatchEntry
+from agent.doctor.platform import list_selectors
 from agent.errors import BadConfig
 from agent.platforms import adapter_file, feed_items, load_platform
 from agent.platforms.adapter_file import BadAdapter
+from agent.run.site_canary import make_canary_record
 from agent.run_config import RunConfig
 from agent.study.conductor import Study, configure_cell
 from agent.study.frozen_inputs import FrozenStudy
@@ -67,15 +70,34 @@ def test_each_site_has_a_dated_file_with_a_source_for_every_group(site: str) -> 
         ("https://www.tiktok.com/foryou", "https://elsewhere.example/", None, "own hosts"),
         ("version = 1", "version = [", 4, "TOML"),
         ('kind = "login"', 'kind = "log-in"', None, "kind"),
+        ("[given.likes]", "[given.like]", "[given.like]", "given.like"),
+        ("[share.ad]", "[share.adds]", "[share.adds]", "share.adds"),
+        ("[page.caption]", "[page.captoin]", "[page.captoin]", "page.captoin"),
+        ("[page.caption]", "[page.likes]", "[page.likes]", "page.likes"),
+        ("most = 0.25", "most = 0.25\nleast = 0.9", "least = 0.9", "above most"),
+        ("[like]\n", 'ways = ["buton"]\n[like]\n', "ways = ", "'button', 'wheel'"),
+        ("[like]\n", 'ways = ["key:ArrwDown"]\n[like]\n', "ways = ", "key:ArrowDown"),
+        ("[like]\n", "ways = []\n[like]\n", "ways = ", "at least 1 item"),
+        ('["/api/recommend/item_list/"]', "[]", "json_from", "at least 1 item"),
+        (
+            "# renamed = {",
+            'renamed = { a = "isAd", b = "isAd" } # {',
+            "renamed",
+            "two keys to isAd",
+        ),
     ],
 )
 def test_a_wrong_file_is_refused_with_what_is_wrong(
-    tmp_path: Path, old: str, new: str, line: int | None, problem: str
+    tmp_path: Path, old: str, new: str, line: int | str | None, problem: str
 ) -> None:
     path = changed(tmp_path, "tiktok", (old, new))
     with pytest.raises(BadAdapter, match=problem) as raised:
         load_platform("tiktok", path)
-    assert line is None or raised.value.line == line
+    if isinstance(line, str):
+        assert raised.value.line is not None
+        assert path.read_text("utf-8").splitlines()[raised.value.line - 1].startswith(line)
+    else:
+        assert line is None or raised.value.line == line
     assert "type the same command without --adapter" in str(raised.value)
 
 
@@ -101,6 +123,9 @@ def test_only_a_file_of_ones_own_is_part_of_what_tells_runs_apart(tmp_path: Path
     told = newer.resolved()["adapter"]
     assert (told["version"], told["own"]) == (2, True)
     assert str(tmp_path) not in json.dumps(newer.resolved())
+    at = datetime(2026, 11, 23, tzinfo=UTC)
+    records = [make_canary_record("probe", one, [], at) for one in (packaged, newer)]
+    assert [record.own_adapter for record in records] == [False, True]
 
 
 def test_a_file_without_its_site_is_refused_and_the_package_holds_all_three(tmp_path: Path) -> None:
@@ -195,3 +220,12 @@ def test_a_newer_file_mends_a_renamed_hook_of_the_page(tmp_path: Path) -> None:
     told = run.started.config["adapter"]
     assert told["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert (told["version"], told["own"], "file" in told) == (2, True, False)
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_a_probe_counts_every_selector_of_the_page_that_the_file_names(site: str) -> None:
+    hooks = load_platform(site).hooks
+    several = (hooks.active, hooks.liked, hooks.photos, hooks.item, hooks.ad)
+    named = {one for each in several for one in each}
+    named |= {selector for selector, _, _ in hooks.field_attributes.values() if selector}
+    assert named <= set(list_selectors(hooks).values())

@@ -155,9 +155,9 @@ def test_a_good_response_clears_the_refusal_and_an_error_page_holds_no_items() -
 
 def watched(feed: Feed, count: int, start: int = 0, **fields: Any) -> None:
     for number in range(start, start + count):
-        feed.position = number
         feed.take(SiteAnswer("/api/feed", {"items": [{"id": f"v{number}", **fields}]}))
         feed.describe(shown(f"v{number}"))
+        feed.position = number
 
 
 def test_a_field_that_vanishes_is_a_changed_layout() -> None:

@@ -12,6 +12,7 @@ import pytest
 from analysis.report.group_measures import measure
 from analysis.report.methods import methods
 from analysis.report.report_inputs import find_runs, read_runs
+from store.maintenance.verify import verify
 from store.runs.canary_log import CanaryRecord, append_canary
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import Fault
@@ -86,3 +87,51 @@ def test_runs_of_different_adapter_files_are_told(tmp_path: Path) -> None:
         config = {"adapter": {"version": version, "sha256": "0", "own": version > 1}}
         write_run(tmp_path, run_id, None, config=config)
     assert "different adapter files" in cautions(tmp_path, "r1", "r2")
+
+
+def test_what_is_the_visitors_or_seen_through_an_own_adapter_is_no_change_of_the_site(
+    tmp_path: Path,
+) -> None:
+    write_run(tmp_path, "r1", None, at=NOON)
+    write_run(tmp_path, "r2", None, at=NOON + timedelta(days=2))
+    for failed, own in (("session", False), ("codec", False), ("ad", True)):
+        record = CanaryRecord(
+            kind="probe",
+            at=NOON + timedelta(hours=24),
+            platform="tiktok",
+            own_adapter=own,
+            verdicts={failed: "fails"},
+        )
+        append_canary(DataFolder(tmp_path), record)
+    assert "changed" not in cautions(tmp_path, "r1", "r2")
+
+
+def test_a_line_of_the_canary_log_that_cannot_be_read_is_told_and_the_rest_counts(
+    tmp_path: Path,
+) -> None:
+    data = DataFolder(tmp_path)
+    write_run(tmp_path, "r1", None, at=NOON)
+    write_run(tmp_path, "r2", None, at=NOON + timedelta(days=2))
+    failed = {"kind": "probe", "platform": "tiktok", "verdicts": {"counts": "fails"}}
+    day = NOON + timedelta(days=1)
+    append_canary(data, CanaryRecord.model_validate({"at": day, **failed}))
+    with data.canary_path("tiktok").open("a", encoding="utf-8") as log:
+        log.write('{"kind": "of a later version"}\n')
+    said = cautions(tmp_path, "r1", "r2")
+    assert "1 line of the canary log of tiktok cannot be read" in said
+    assert "(counts), between the first run and the last" in said
+    (problem,) = (one for one in verify(data).problems if "canary" in one.where)
+    assert "tiktok.jsonl:2 is damaged" in problem.what
+    assert "delete the line" in problem.fix
+
+
+def test_a_change_of_a_skin_is_no_change_of_the_site_it_looks_like(tmp_path: Path) -> None:
+    drill = {"site": {"skin": "tiktok"}}
+    write_run(tmp_path, "r1", 30, config=drill)
+    write_run(tmp_path, "r2", None, at=NOON + timedelta(days=2), config=drill)
+    day, verdicts = NOON + timedelta(days=1), {"ad": "fails"}
+    record = CanaryRecord(kind="probe", at=day, platform="tiktok", verdicts=verdicts)
+    append_canary(DataFolder(tmp_path), record)
+    said = cautions(tmp_path, "r1", "r2")
+    assert said.count("was found to have changed") == 1
+    assert "tiktok (skin) was found to have changed (ad) between" in said

@@ -171,6 +171,24 @@ def test_what_was_last_found_of_each_site(world: World) -> None:
     assert any(line.startswith("tiktok: fails ad: 0 of 24, seen by a run") for line in lines)
 
 
+def test_a_failure_is_shown_until_a_later_look_at_the_real_site_could_tell(world: World) -> None:
+    def found(minutes: int, verdict: str, *, skin: bool = False) -> None:
+        at, verdicts = NOW + timedelta(minutes=minutes), {"ad": verdict}
+        record = {"kind": "probe", "at": at, "platform": "tiktok", "skin": skin}
+        reasons = {"ad": "0 of 24"} if verdict == "fails" else {}
+        found = {"verdicts": verdicts, "reasons": reasons}
+        append_canary(world.data, CanaryRecord.model_validate(record | found))
+
+    found(0, "fails")
+    found(1, "holds", skin=True)
+    found(2, "could not tell")
+    real, skin = seen(world).sites
+    assert (real.skin, real.at, real.fails) == (False, NOW, ("ad: 0 of 24",))
+    assert (skin.skin, skin.fails) == (True, ())
+    found(3, "holds")
+    assert [one.fails for one in seen(world).sites] == [(), ()]
+
+
 def test_curves_are_of_all_answers_of_an_arm_and_start_anew(world: World) -> None:
     world.study("s", {"treatment": ["ynynynyyyy", "nnnn-nyyyy"], "passive": ["nnnnnnnnnn"]})
     (study,) = seen(world).studies

@@ -28,6 +28,8 @@ MOST_LINES = 20_000
 MOST_NODES = 20_000
 """Elements and texts of one scene."""
 MOST_PIXELS = 10**6
+MOST_SECONDS = 10**6
+"""Of a player's clip."""
 LONGEST = 100_000
 
 WallName = Literal["consent", "login", "challenge", "age", "inactivity", "rate_limit", "error"]
@@ -35,8 +37,9 @@ Ending = Literal["declined", "gone", "stood"]
 """How a wall ended: by its button that declines, by itself, or not at all."""
 Words = Annotated[str, Field(max_length=LONGEST)]
 Name = Annotated[str, Field(max_length=200)]
-TagName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,60}$")]
-AttributeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,60}$")]
+MARKUP_NAME = r"^[a-z][a-z0-9_-]{0,60}$"
+TagName = Annotated[str, Field(pattern=MARKUP_NAME)]
+AttributeName = Annotated[str, Field(pattern=MARKUP_NAME)]
 Address = Annotated[str, Field(pattern=r"^https://[a-z0-9.-]+(/[^\s<>\"']*)?$", max_length=4000)]
 Place = Annotated[float, Field(ge=-MOST_PIXELS, le=MOST_PIXELS, allow_inf_nan=False)]
 Number = Annotated[int, Field(ge=0, le=10**9)]
@@ -95,7 +98,7 @@ class PlayerState(RecordedValue):
 
     source: Number | None = None
     """Number of what it played, over the whole recording; ``None`` where nothing was loaded."""
-    duration_s: Annotated[float, Field(gt=0, le=10**6, allow_inf_nan=False)] | None = None
+    duration_s: Annotated[float, Field(gt=0, le=MOST_SECONDS)] | None = None
     playing: bool = False
 
 

@@ -10,6 +10,7 @@
     │  ├─ BadHooks          selectors or expressions that the browser cannot read
     │  ├─ NotSignedIn       the platform needs a session that the account does not have
     │  ├─ BadRecording      a recording of a site that cannot be read, or is not whole
+    │  ├─ BadExpectations   a file of what was approved of a recording that makes no sense
     │  └─ StudyChanged      something that a study froze is not what it was
     └─ RunFault         a fault in the run, written to the ledger; exit code 1
        ├─ PlatformFault    FeedEmpty · FeedIneligible · LayoutChanged · PaceReached
@@ -24,6 +25,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable
 from typing import Any
 
@@ -88,6 +90,16 @@ class BadRecording(UserError):
         super().__init__(
             f"{path} is no recording that can be played back: {problem}. "
             "Record the site again. Type: python -m agent record --help"
+        )
+
+
+class BadExpectations(UserError):
+    """A file of what a person approved of a recording that makes no sense."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(
+            f"{path} does not hold what is read of a recording: {problem}. "
+            f"Put it back, or approve anew. Type: rm {shlex.quote(path)}"
         )
 
 

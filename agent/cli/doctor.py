@@ -108,7 +108,8 @@ def _probe(options: dict[str, Any], *, as_json: bool) -> None:
     if live:
         echo(COST.format(count_of(options["videos"], "video")), err=True)
     hands = _slow_hands(live=live)
-    walk = asyncio.run(probe_site(config, sight, options["videos"], hands, _tell))
+    videos = _limit_videos(options["videos"], config.recording)
+    walk = asyncio.run(probe_site(config, sight, videos, hands, _tell))
     verdicts = walk.verdicts(codecs)
     if walk.platform.live and config.recording is None:
         record = make_canary_record("probe", config, verdicts, datetime.now(UTC))
@@ -147,6 +148,13 @@ def _probe_config(options: dict[str, Any]) -> RunConfig:
         adapter=platform.adapter,
         recording=Path(options["of"]) if platform.from_file else None,
     )
+
+
+def _limit_videos(asked: int, recording: Path | None) -> int:
+    """Return how many videos are walked: of a recording no more than it holds."""
+    from agent.recordings.recording_file import read_recording
+
+    return asked if recording is None else min(asked, max(1, len(read_recording(recording).videos)))
 
 
 def _slow_hands(*, live: bool) -> SlowHands:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,7 @@ from agent.cli.options import browser_option, data_option, json_option
 from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
+    from agent.doctor.expected_videos import PlayedBack
     from agent.doctor.site_recording import RecordedWalk
     from agent.platforms.base import Platform
     from agent.run.environment import RunBrowser
@@ -44,13 +47,14 @@ Examples:
 @click.option(
     "--show",
     type=click.Path(path_type=Path),
-    help="List what a recording holds, each word and address of it.",
+    help="List what a recording holds: each address, text, name and number of it.",
 )
 @click.option(
     "--expect",
     type=click.Path(path_type=Path),
-    help="Play a recording back, and write what is read of it beside it, for a person to approve.",
+    help="Play a recording back, and compare what is read of it with what a person approved.",
 )
+@click.option("--approve", is_flag=True, help="With --expect: write over what was approved.")
 @click.option(
     "--skin", "switches", metavar="SWITCHES", hidden=True, help="Record its skin instead."
 )
@@ -69,6 +73,8 @@ def record(as_json: bool, **options: Any) -> None:
     asked = [name for name in ("platform", "show", "expect") if options[name] is not None]
     if len(asked) != 1:
         raise BadConfig("What is recorded? Type: --platform tiktok, or --show or --expect FOLDER")
+    if options["approve"] and options["expect"] is None:
+        raise BadConfig("What is approved? Type: --expect FOLDER --approve")
     if options["show"] is not None:
         _show(options["show"], as_json=as_json)
     elif options["expect"] is not None:
@@ -82,7 +88,7 @@ def _record(options: dict[str, Any], *, as_json: bool) -> None:
     from agent.doctor.site_recording import record_site
     from agent.errors import BadConfig
     from agent.platforms import load_platform
-    from agent.recordings.recording_file import NAME, pack_lines
+    from agent.recordings.recording_file import NAME, pack_lines, read_recording
     from agent.run_config import RunConfig
     from personas.library import find
     from store.jsonl.atomic import write_whole
@@ -100,6 +106,7 @@ def _record(options: dict[str, Any], *, as_json: bool) -> None:
     )
     if (folder / NAME).exists():
         raise BadConfig(f"{folder} holds a recording already. Type: --to ANOTHER")
+    _check_writable(folder)
     hands = _hands(PACE_S if site is None else 0)
     work = record_site(config, _browser(options), options["videos"], hands, _tell)
     walk = interruptible(work)
@@ -111,8 +118,23 @@ def _record(options: dict[str, Any], *, as_json: bool) -> None:
     content = pack_lines(walk.lines)
     write_whole(folder / NAME, content)
     _summarise(walk, folder, len(content), as_json=as_json)
+    read_recording(folder)  # one that is too large for its readers is known on the day
     if walk.faults:
         sys.exit(1)
+
+
+def _check_writable(folder: Path) -> None:
+    """Make the folder before the walk, and refuse one in which nothing can be written."""
+    from agent.errors import BadConfig
+    from store.jsonl.atomic import write_whole
+
+    probe = folder / ".probe"
+    try:
+        write_whole(probe, b"")
+        probe.unlink()
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise BadConfig(f"{folder} cannot be written ({why}). Type: --to ANOTHER") from None
 
 
 def _summarise(walk: RecordedWalk, folder: Path, size: int, *, as_json: bool) -> None:
@@ -126,8 +148,9 @@ def _summarise(walk: RecordedWalk, folder: Path, size: int, *, as_json: bool) ->
     for what, found in (("Walls", walls), ("Ended by", walk.faults)):
         if found:
             echo(f"{what}: {', '.join(found)}")
-    echo(f"Look at what is in it: python -m agent record --show {folder}")
-    echo(f"Play it back:          python -m agent record --expect {folder}")
+    quoted = shlex.quote(str(folder))
+    echo(f"Look at what is in it: python -m agent record --show {quoted}")
+    echo(f"Play it back:          python -m agent record --expect {quoted}")
 
 
 def _skin(platform: Platform, switches: str | None) -> SiteConfig | None:
@@ -175,26 +198,38 @@ def _expect(options: dict[str, Any], *, as_json: bool) -> None:
     from store.jsonl.atomic import write_whole
 
     path: Path = options["expect"]
-    former = expected_videos.read_expected(path)
+    approved = expected_videos.read_expected(path)
     config = RunConfig(persona=find("p01"), platform="recording", site=None, recording=path)
     played = interruptible(expected_videos.play_back(config, _browser(options), _hands(0)))
     told = played.as_dict()
-    text = json.dumps(told, indent=1, ensure_ascii=False)
-    write_whole(expected_videos.find_expected(path), f"{text}\n".encode())
     day = expected_videos.list_differences(expected_videos.read_described(path), played.videos)
-    changes = expected_videos.list_differences(former["videos"], played.videos) if former else []
+    changes = expected_videos.list_changes(approved, told) if approved else []
+    place = expected_videos.find_expected(path)
+    write = approved is None or options["approve"]
+    if write:
+        text = json.dumps(told, indent=1, ensure_ascii=False)
+        write_whole(place, f"{text}\n".encode("utf-8", "replace"))
     if as_json:
         echo(json.dumps(told | {"not_as_recorded": day, "changed": changes}, indent=2))
-        return
+    else:
+        _tell_reading(played, day, changes)
+        again = f"python -m agent record --expect {shlex.quote(str(path))} --approve"
+        kept = f"Not as approved in {place}. If it should be so, type: {again}"
+        same = f"As approved in {place}." if not changes else kept
+        echo(f"Read it, then keep it: {place}" if write else same)
+    if changes and not write:
+        sys.exit(1)
+
+
+def _tell_reading(played: PlayedBack, day: list[str], changes: list[str]) -> None:
     for video in played.videos:
         echo(_line(video))
     echo(f"Walls: {', '.join(played.walls) or 'none'}.")
     if played.fault:
         echo(f"Ended by: {played.fault}.")
-    for title, found in (("Not as on the day", day), ("Changed since the last time", changes)):
-        for each in found:
+    for title, differences in (("Not as on the day", day), ("Not as approved", changes)):
+        for each in differences:
             echo(f"{title}: {each}")
-    echo(f"Read it, then keep it: {expected_videos.find_expected(path)}")
 
 
 def _line(video: dict[str, Any]) -> str:
@@ -211,39 +246,41 @@ def _show(path: Path, *, as_json: bool) -> None:
     recording = read_recording(path)
     addresses = Counter(one.answer.url for one in recording.answers)
     addresses.update(scene.address for scene in recording.scenes)
-    words: Counter[str] = Counter()
-    for scene in recording.scenes:
-        for node in scene.nodes:
-            words.update([node.text] if node.text else node.attributes.values())
-    for one in recording.answers:
-        words.update(_texts(one.answer.body))
-        words.update([one.answer.request] if one.answer.request else [])
-    for held in recording.inline:
-        words.update(_texts(held.body))
+    parts = [one.answer for one in recording.answers]
+    held: dict[str, Counter[str]] = {"texts": Counter(), "names": Counter(), "numbers": Counter()}
+    for part in (*recording.inline, *parts, *recording.scenes):
+        for kind, value in _values(part.model_dump(mode="json", exclude_defaults=True)):
+            held[kind][value] += 1
+    header = recording.header.model_dump(mode="json")
     if as_json:
-        told = recording.header.model_dump(mode="json")
-        echo(json.dumps(told | {"addresses": addresses, "texts": words}, indent=2))
+        echo(json.dumps(header | {"addresses": addresses} | held, indent=2))
         return
-    for name, value in recording.header.model_dump(mode="json").items():
+    for name, value in header.items():
         echo(f"{name:<14} {value}")
     count = count_of(len(recording.answers), "response")
     echo(f"{count_of(len(recording.videos), 'video')}, {count}. Addresses:")
-    for address, times in addresses.most_common():
-        echo(f"{times:>6}  {address}")
-    echo("Every text that it holds:")
-    for text, times in words.most_common():
-        echo(f"{times:>6}  {' '.join(text.split())}")
+    _list_values(addresses)
+    for title, kind in (("text", "texts"), ("name", "names"), ("number", "numbers")):
+        echo(f"Every {title} that it holds:")
+        _list_values(held[kind])
 
 
-def _texts(body: Any) -> list[str]:
-    found: list[str] = []
-    waiting = [body]
+def _list_values(values: Counter[str]) -> None:
+    for value, times in values.most_common():
+        echo(f"{times:>6}  {' '.join(value.split())}")
+
+
+def _values(line: Any) -> Iterator[tuple[str, str]]:
+    """Give each text, name and number of a line, with its kind."""
+    waiting = [line]
     while waiting:
         node = waiting.pop()
         if isinstance(node, str):
-            found.append(node)
+            yield from [("texts", node)] if node else []
         elif isinstance(node, dict):
-            waiting += [*node, *node.values()]
+            yield from (("names", name) for name in node)
+            waiting += node.values()
         elif isinstance(node, list):
             waiting += node
-    return [text for text in found if text]
+        elif isinstance(node, int | float) and not isinstance(node, bool):
+            yield "numbers", str(node)

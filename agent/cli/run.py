@@ -251,11 +251,21 @@ def _interruptible(
     config: RunConfig, place: RunFolder, onlooker: RunWatcher, *, tethered: bool
 ) -> str:
     from agent.cli.signals import interruptible
+    from agent.errors import FeedEmpty
+    from agent.run.run_options import propose_windows
     from agent.run.start_or_resume import execute_run
 
-    return interruptible(
-        execute_run(config, place, onlooker, lambda: datetime.now(UTC)), tethered=tethered
-    )
+    work = execute_run(config, place, onlooker, lambda: datetime.now(UTC))
+    try:
+        return interruptible(work, tethered=tethered)
+    except FeedEmpty as fault:
+        if config.recording is None:
+            raise
+        raise FeedEmpty(
+            f"{fault}: fewer of them counted than the {config.windows.total} that were asked for. "
+            f"Type: the same with {propose_windows(config.windows.total)}",
+            **fault.details,
+        ) from None
 
 
 def _summarise(run_id: str, place: RunFolder, *, as_json: bool) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, ValidationError
+
 from agent.doctor.feed_walk import walk_feed
 from agent.doctor.site_recording import describe_video
 from agent.drivers.base import ActiveVideo
-from agent.errors import BadRecording, FeedEmpty, RunFault
+from agent.errors import BadExpectations, FeedEmpty, RunFault
 from agent.recordings.recording_file import find_recording, read_recording
 from agent.recordings.session_redaction import VIDEO_FIELDS
 from agent.run.environment import RunBrowser, open_feed
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
 NAME = "expected.json"
 WATCH_S = 0.2
 MOST_BYTES = 8 * 2**20
+
+
+class ApprovedReading(BaseModel):
+    """What a person approved of a recording, as it stands in its file."""
+
+    platform: str
+    walls: list[str]
+    fault: str | None
+    videos: list[dict[str, Any]]
 
 
 @dataclass
@@ -90,6 +100,17 @@ def list_differences(
     return differ
 
 
+def list_changes(approved: Mapping[str, Any], told: Mapping[str, Any]) -> list[str]:
+    """Say what differs from what was approved: the platform, the walls, the fault, the videos."""
+    wanted = {name: approved.get(name) for name in ("platform", "walls", "fault")}
+    differ = [
+        f"{name}: {told[name] or 'none'}, not {value or 'none'}"
+        for name, value in wanted.items()
+        if told[name] != value
+    ]
+    return differ + list_differences(approved["videos"], told["videos"])
+
+
 def read_described(path: Path) -> list[dict[str, Any]]:
     """Return what the adapter of the day read, as the recording itself tells it."""
     recording = read_recording(path)
@@ -107,9 +128,10 @@ def read_expected(path: Path) -> dict[str, Any] | None:
     if not place.exists():
         return None
     try:
-        expected = json.loads(read_file(place, MOST_BYTES))
-    except (OSError, ValueError, ForeignFault, RecursionError) as error:
-        raise BadRecording(str(place), str(error)) from None
-    if not isinstance(expected, dict) or not isinstance(expected.get("videos"), list):
-        raise BadRecording(str(place), "it names no videos")
-    return expected
+        return ApprovedReading.model_validate_json(read_file(place, MOST_BYTES)).model_dump()
+    except (OSError, ForeignFault) as error:
+        raise BadExpectations(str(place), str(error)) from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))[:200]
+        raise BadExpectations(str(place), f"{where}: {first['msg']}".removeprefix(": ")) from None

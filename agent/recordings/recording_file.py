@@ -22,12 +22,15 @@ from store.untrusted.size_limits import ForeignFault
 
 NAME = "recording.jsonl.gz"
 SCHEMA = 1
-MOST_BYTES = 512 * 2**20
+MOST_BYTES = 64 * 2**20
 """Of the file, and of what it unpacks to; ten videos of a site have some ten MiB."""
+MOST_LINE_BYTES = 16 * 2**20
 MOST_LINES = 20_000
 MOST_NODES = 20_000
 """Elements and texts of one scene."""
 MOST_PIXELS = 10**6
+MOST_SECONDS = 10**6
+"""Of a player's clip."""
 LONGEST = 100_000
 
 WallName = Literal["consent", "login", "challenge", "age", "inactivity", "rate_limit", "error"]
@@ -35,8 +38,9 @@ Ending = Literal["declined", "gone", "stood"]
 """How a wall ended: by its button that declines, by itself, or not at all."""
 Words = Annotated[str, Field(max_length=LONGEST)]
 Name = Annotated[str, Field(max_length=200)]
-TagName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,60}$")]
-AttributeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,60}$")]
+MARKUP_NAME = r"^[a-z][a-z0-9_-]{0,60}$"
+TagName = Annotated[str, Field(pattern=MARKUP_NAME)]
+AttributeName = Annotated[str, Field(pattern=MARKUP_NAME)]
 Address = Annotated[str, Field(pattern=r"^https://[a-z0-9.-]+(/[^\s<>\"']*)?$", max_length=4000)]
 Place = Annotated[float, Field(ge=-MOST_PIXELS, le=MOST_PIXELS, allow_inf_nan=False)]
 Number = Annotated[int, Field(ge=0, le=10**9)]
@@ -60,7 +64,7 @@ class RecordingHeader(RecordedValue):
     """Whether the playground's look-alike was recorded, not the site."""
     signed_in: bool | None = None
     viewport: tuple[Annotated[int, Field(ge=1, le=10_000)], Annotated[int, Field(ge=1, le=10_000)]]
-    locale: Name
+    locale: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,4}$")]
     browser: Name
     code_version: Name
 
@@ -95,7 +99,7 @@ class PlayerState(RecordedValue):
 
     source: Number | None = None
     """Number of what it played, over the whole recording; ``None`` where nothing was loaded."""
-    duration_s: Annotated[float, Field(gt=0, le=10**6, allow_inf_nan=False)] | None = None
+    duration_s: Annotated[float, Field(gt=0, le=MOST_SECONDS)] | None = None
     playing: bool = False
 
 
@@ -119,6 +123,19 @@ class PageNode(RecordedValue):
     picture: bool = False
     """Whether it is an image that was loaded."""
     next_button: bool = False
+
+
+class DescribedVideo(BaseModel):
+    """What the adapter read of a video on the day: the fields that are compared, if told."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+    id: str | None = None
+    author: str | None = None
+    caption: str | None = None
+    hashtags: list[str] | None = None
+    duration_s: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    ad: bool | None = None
+    live: bool | None = None
 
 
 class Scene(RecordedValue):
@@ -198,6 +215,9 @@ def read_recording(path: Path) -> Recording:
     place = find_recording(path)
     try:
         lines = [_LINE.validate_python(line) for line in _values(place)]
+        for line in lines:
+            if isinstance(line, Scene) and line.described is not None:
+                DescribedVideo.model_validate(line.described)
     except OSError as error:
         raise BadRecording(str(path), error.strerror or "it cannot be read") from None
     except ForeignFault as error:
@@ -210,7 +230,7 @@ def read_recording(path: Path) -> Recording:
 
 
 def _values(place: Path) -> Iterable[Any]:
-    return read_packed_lines(place, MOST_BYTES, MOST_LINES)
+    return read_packed_lines(place, MOST_BYTES, MOST_LINES, MOST_LINE_BYTES)
 
 
 def _put_together(path: Path, lines: Sequence[Line]) -> Recording:

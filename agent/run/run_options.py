@@ -254,14 +254,29 @@ def _take_recording(platform: Platform, request: RunRequest) -> tuple[Path | Non
     if DRIVERS[request.driver].on_screen:
         raise BadConfig("A recording is played back in a browser. Type: --driver playwright")
     path = Path(request.of).absolute()
-    videos, asked = len(read_recording(path).videos), request.before + request.adapt + request.after
-    if asked > videos:
-        half = max(1, videos // 2)
+    scenes = read_recording(path).videos
+    known = [one.described or {} for one in scenes]
+    passed = sum(bool(one.get("ad") or one.get("live")) for one in known)
+    counted, asked = len(scenes) - passed, request.before + request.adapt + request.after
+    if counted < 1:
         raise BadConfig(
-            f"{path.name} holds {count_of(videos, 'video')}, and {asked} are asked for. "
-            f"Type: --before {half} --after {videos - half}"
+            f"{path.name} holds only advertisements and live cards, which do not count. "
+            "Record more videos. Type: python -m agent record --help"
+        )
+    if asked > counted:
+        without = f", {passed} of them ads or live cards" if passed else ""
+        raise BadConfig(
+            f"{path.name} holds {count_of(len(scenes), 'video')}{without}, "
+            f"and {asked} that count are asked for. Type: {propose_windows(counted)}"
         )
     return path, request.model_copy(update={"of": None})
+
+
+def propose_windows(videos: int) -> str:
+    """Return options of windows that so many videos fill, a tenth of which may not be shown."""
+    sure = max(1, videos - 1 - videos // 10)
+    before = max(1, sure // 2)
+    return f"--before {before} --adapt 0 --after {sure - before}"
 
 
 def _adapt_to_desktop(request: RunRequest) -> RunRequest:

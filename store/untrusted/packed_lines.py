@@ -19,11 +19,14 @@ class BadLines(ForeignFault):
     """Bytes that are no packed lines of JSON."""
 
 
-def read_packed_lines(path: Path, most_bytes: int, most_lines: int) -> Iterator[Any]:
+def read_packed_lines(
+    path: Path, most_bytes: int, most_lines: int, most_line_bytes: int
+) -> Iterator[Any]:
     """Give the JSON value of each line.
 
     Raises ``OSError``; ``TooManyBytes`` once the file or what it unpacks to has more than
-    ``most_bytes``; ``BadLines`` where it is damaged or has more lines.
+    ``most_bytes``; ``BadLines`` where it is damaged, has more lines, or has a line of more than
+    ``most_line_bytes``.
     """
     if path.stat().st_size > most_bytes:
         raise TooManyBytes(most_bytes)
@@ -31,12 +34,14 @@ def read_packed_lines(path: Path, most_bytes: int, most_lines: int) -> Iterator[
     with gzip.open(path, "rb") as file:
         for number in range(1, most_lines + 2):
             try:
-                line = file.readline(left + 1)
+                line = file.readline(min(left, most_line_bytes) + 1)
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
                 raise BadLines(f"it is no whole gzip file ({error})") from None
             left -= len(line)
             if left < 0:
                 raise TooManyBytes(most_bytes)
+            if len(line) > most_line_bytes:
+                raise BadLines(f"its line {number} has more than {most_line_bytes:,} bytes")
             if not line:
                 return
             if number > most_lines:

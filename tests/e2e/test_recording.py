@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 
-from agent.recordings.recording_file import NAME, read_recording
+from agent.recordings.recording_file import (
+    NAME,
+    Line,
+    pack_lines,
+    read_recording,
+)
 from tests.e2e.commands import feedsway, ledgers, only
 
 FIELDS = (
@@ -85,6 +90,30 @@ def test_recorded_skins_are_watched_again(platform: str, switches: str, tmp_path
     assert len(watched) >= most
 
 
+def write_undescribed(recording: Path, folder: Path) -> None:
+    """Write a recording again without what tells before the run which videos count."""
+    read = read_recording(recording)
+    lines: list[Line] = [read.header, *read.inline]
+    for at, scene in enumerate(read.scenes):
+        lines += [one.answer for one in read.answers if one.due == at]
+        lines.append(scene.model_copy(update={"described": None}))
+    lines += [one.answer for one in read.answers if one.due == len(read.scenes)]
+    folder.mkdir()
+    (folder / NAME).write_bytes(pack_lines(lines))
+
+
+@pytest.mark.drill
+def test_a_run_for_which_too_few_count_says_what_to_type(tmp_path: Path) -> None:
+    write_undescribed(next((COMMITTED / "tiktok").rglob(NAME)), tmp_path / "made")
+    words = ["run", "--platform", "recording", "--of", str(tmp_path / "made"), "--persona", "p12"]
+    words += ["--model", "scripted/no", "--no-index", "--data", str(tmp_path)]
+    done = feedsway(*words, "--before", "4", "--after", "3")  # seven videos, one is an ad
+    assert done.returncode == 1
+    assert "Type: the same with --before 3 --adapt 0 --after 3" in " ".join(done.stderr.split())
+    done = feedsway(*words, "--before", "2", "--after", "3")
+    assert done.returncode == 0, done.stderr
+
+
 def test_bad_recordings_and_options_are_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(b"no recording")
     base = ["run", "--persona", "p12", "--data", str(tmp_path), "--platform", "recording"]
@@ -92,7 +121,7 @@ def test_bad_recordings_and_options_are_refused_in_words(tmp_path: Path) -> None
     for words, says in (
         (base, "Type: --platform recording --of FOLDER"),
         ([*base, "--of", str(tmp_path)], "Type: python -m agent record --help"),
-        ([*base, "--of", tiktok], "Type: --before 3 --after 4"),
+        ([*base, "--of", tiktok], "Type: --before 2 --adapt 0 --after 3"),
         (["record", "--platform", "playground"], "Type: --platform tiktok|youtube|instagram"),
         (["record"], "Type: --platform tiktok, or --show or --expect FOLDER"),
         (["doctor", "--platform", "recording"], "Type: --platform recording --of FOLDER"),

@@ -81,7 +81,7 @@ def test_a_newer_adapter_is_tried_on_a_recording(tmp_path: Path) -> None:
     right.write_text(text.replace("version = 1", "version = 2"), encoding="utf-8")
     gone = text.replace("^xgwrapper-", "^player-").replace("[data-more-menu-item-id]", "[data-x]")
     wrong.write_text(gone, encoding="utf-8")
-    words = ["doctor", "--platform", "recording", "--of", str(folder), "--videos", "6"]
+    words = ["doctor", "--platform", "recording", "--of", str(folder)]
     found = {}
     for adapter in (right, wrong):
         given = [*words, "--adapter", str(adapter), "--json", "--data", str(tmp_path / "data")]

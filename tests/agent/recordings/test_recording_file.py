@@ -79,6 +79,9 @@ def changed(place: int, **fields: Any) -> bytes:
         (changed(0, platform="../../x"), "platform"),
         (changed(0, url="file:///etc/passwd"), "url"),
         (changed(0, format=2), "format"),
+        (changed(0, locale="en\x1b[31mUS"), "locale"),
+        (changed(0, locale="not a locale"), "locale"),
+        (changed(1, body=" " * 16 * 2**20), "its line 2 has more than 16,777,216 bytes"),
         (changed(1, url="http://127.0.0.1:22/"), "url"),
         (changed(1, status=99), "status"),
         (changed(2, address="javascript:alert(1)"), "address"),
@@ -105,6 +108,13 @@ def test_what_unpacks_to_too_much_is_not_unpacked(
     monkeypatch.setattr(recording_file, "MOST_BYTES", 2**20)
     (tmp_path / NAME).write_bytes(gzip.compress(b" " * 2**24))
     with pytest.raises(BadRecording, match="more than 1,048,576 bytes"):
+        read_recording(tmp_path)
+
+
+def test_a_recording_unpacks_to_at_most_64_mib(tmp_path: Path) -> None:
+    blank = b" " * 15 * 2**20
+    (tmp_path / NAME).write_bytes(gzip.compress(b"\n".join([WHOLE[1].encode() + blank] * 5), 1))
+    with pytest.raises(BadRecording, match="more than 67,108,864 bytes"):
         read_recording(tmp_path)
 
 

@@ -24,6 +24,8 @@ class AllowList:
     """Parts of a path that stay, also where an account has the name."""
     naming: frozenset[str]
     """Parts of a path after which a name comes."""
+    personal: frozenset[str]
+    """Hosts of which the first part of a path is an account, if it is no route."""
     query: frozenset[str]
     form: frozenset[str]
     attributes: Mapping[str, Kind]
@@ -48,7 +50,7 @@ def read_allow_list() -> AllowList:
     )
 
 
-LISTS = ("words", "tags", "query", "form", "routes", "naming")
+LISTS = ("words", "tags", "query", "form", "routes", "naming", "personal")
 
 
 def _by_name(lists: Mapping[str, Any]) -> dict[str, Kind]:

@@ -117,7 +117,7 @@ class Redaction:
         origin = self._origins.get(f"{parts.scheme}://{host}{f':{port}' if port else ''}")
         if origin is None and host:
             origin = f"https://{self._host(host)}"
-        path = "/".join(self._steps(parts.path, personal=not host or "instagram" in (origin or "")))
+        path = "/".join(self._steps(parts.path, personal=not host or self._is_personal(origin)))
         path = path or ("/" if origin else "")
         query = urlencode(self._query(parts.query))
         return f"{origin or ''}{path}{'?' if query else ''}{query}"
@@ -128,6 +128,11 @@ class Redaction:
                 label = host.removesuffix(known).rstrip(".")
                 return host if not label or self.identifier(label) == label else known
         return "elsewhere.invalid"
+
+    def _is_personal(self, origin: str | None) -> bool:
+        """Whether the first part of a path is an account there, if it is no route."""
+        host = urlsplit(origin or "").hostname or ""
+        return any(host == one or host.endswith(f".{one}") for one in self._stays.personal)
 
     def _steps(self, path: str, *, personal: bool) -> list[str]:
         """Redact the parts of a path; ``personal``: its first part is an account or a route."""

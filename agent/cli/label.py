@@ -71,6 +71,13 @@ def label(runs: tuple[str, ...], *, by: str, data: Path, **options: Any) -> None
     draw = folder.root / "labels" / f"{name}.jsonl"
     if draw.exists():
         planned = read_draw(draw, ledgers)
+        drawn = {each.header.sample.questions for each in planned if each.header.sample}
+        if drawn - {questions}:
+            echo(
+                f"Drawn with {max(drawn)} questions, not {questions}. For another sample, type: "
+                f"the same with --seed {seed + 1}",
+                err=True,
+            )
         if len(planned) < len(ledgers):
             echo(
                 f"Drawn before {count_of(len(ledgers) - len(planned), 'run')} came. For a sample "

@@ -11,7 +11,6 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -29,6 +28,7 @@ from store.runs.rejudgements import (
     RejudgedAnswer,
     RejudgementHeader,
     RejudgementKey,
+    judgement_files,
     read_judgements,
 )
 from store.untrusted.foreign_tables import BadTable, read_table
@@ -186,7 +186,7 @@ def keep_answers(
     Raises
     ------
     BadConfig
-        An answer is about a question that was not asked.
+        None of the answers is to a question of the sheet.
     DamagedLedger, OtherDraw, OtherSitting
         As ``open_files`` does.
     """
@@ -217,16 +217,17 @@ def keep_answers(
             file.append(lines)
             kept += len(lines)
             unsure += sum(line.missing is not None for line in lines)
-    still = len(questions) - sum(question.key in _kept_keys(question) for question in questions)
-    return LabelOutcome(kept, unsure, changed, len(strange), still, left_out)
+    return LabelOutcome(kept, unsure, changed, len(strange), _count_open(questions), left_out)
 
 
-def _kept_keys(question: LabelQuestion) -> frozenset[RejudgementKey]:
-    """Questions about a run that were answered before."""
-    path = question.planned.header.path(question.planned.run.path.parent)
-    return _answered(path, path.stat().st_size) if path.exists() else frozenset()
-
-
-@lru_cache(maxsize=4096)
-def _answered(path: Path, size: int) -> frozenset[RejudgementKey]:
-    return frozenset(line.key for line in read_judgements(path).asked) if size else frozenset()
+def _count_open(questions: Sequence[LabelQuestion]) -> int:
+    answered: dict[Path, set[RejudgementKey]] = {}
+    still = 0
+    for question in questions:
+        folder = question.planned.run.path.parent
+        path = question.planned.header.path(folder)
+        if path not in answered:
+            there = path in judgement_files(folder)
+            answered[path] = {line.key for line in read_judgements(path).asked} if there else set()
+        still += question.key not in answered[path]
+    return still

@@ -207,3 +207,10 @@ def test_runs_are_asked_about_once_and_their_folders_are_no_studies(example: Dat
     asked = CliRunner().invoke(cli, ["rejudge", str(folder), "--data", str(example.root)])
     assert "0 questions answered about 0 runs" not in asked.output
     assert len((example.root / "labels" / "example-gus-1.jsonl").read_text().splitlines()) == 6
+
+
+def test_a_sheet_stays_as_it_was_drawn(example: DataFolder) -> None:
+    assert label(example, by="hal").exit_code == 0
+    again = label(example, by="hal", questions=200)
+    assert f"{QUESTIONS} questions about" in again.output
+    assert f"Drawn with {QUESTIONS} questions, not 200" in again.output

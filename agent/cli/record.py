@@ -29,6 +29,7 @@ SKIN_SPEED = 8.0
 EPILOG = """
 \b
 Examples:
+  $ python -m agent record --platform tiktok --account p12-treatment-1
   python -m agent record --show recording
   python -m agent record --expect recording
 """

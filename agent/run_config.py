@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from personas.persona import Persona
+from personas.strategies import Order
 from store.runs.ledger_lines import PersonaRecord, Windows
 
 Arm = Literal["treatment", "yoked", "passive"]
@@ -117,6 +118,8 @@ class RunConfig(FrozenValue):
     """Videos in a row that the model gives no reply about, at which the run ends; 0: never."""
     explain: Explain = "never"
     """Which judgements are also given a reason and a description."""
+    order: Order = "persona-first"
+    """Whether the model reads the persona or the picture first."""
     of: str | None = None
     """The run that the platform ``replay`` shows again."""
     recording: Path | None = None
@@ -161,6 +164,8 @@ class RunConfig(FrozenValue):
             del fields["recording"]
         if self.photos == "judge":
             del fields["photos"]
+        if self.order == "persona-first":
+            del fields["order"]
         text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -23,6 +23,8 @@ from personas.questionnaire import form, read_isq
 from personas.reply_parser import Reading, read_choice, read_pick, read_text
 
 __all__ = [
+    "ORDERS",
+    "Order",
     "Prompt",
     "Reading",
     "build",
@@ -40,6 +42,11 @@ _STRATEGIES = ("plain", "simple", "isq")
 _SWITCHES = ("p_a", "a_d")
 _DESCRIBED = "described.txt"
 
+Order = Literal["persona-first", "picture-first"]
+"""What a model reads first. The persona comes in the system message, before the picture; or the
+picture begins the user's message, and the same words follow it there, persona, question and all."""
+ORDERS: tuple[Order, ...] = ("persona-first", "picture-first")
+
 
 @dataclass(frozen=True)
 class Prompt:
@@ -49,7 +56,7 @@ class Prompt:
     kind: Literal["choice", "isq", "pick", "text"]
     """What is to be replied: a yes or a no, the questionnaire, A or B, or free words."""
     system: str
-    """Empty for ``plain``; so are the traits."""
+    """Empty for ``plain``, whose traits are empty too, and where the picture comes first."""
     user: str
     traits: tuple[str, ...]
     mirrored: bool
@@ -95,6 +102,7 @@ def build(
     mirrored: bool = False,
     paraphrase: int = 0,
     explain: bool = False,
+    order: Order = "persona-first",
 ) -> Prompt:
     """Return the question that a strategy asks about one video.
 
@@ -102,7 +110,8 @@ def build(
     as the persona) or ``isq`` (the questionnaire as the persona). ``mirrored`` asks the opposite,
     whose yes `read` takes for no; the questionnaire has no opposite: its items are asked last to
     first, and their scores read as they are. ``paraphrase`` is the wording, from 0; ``explain``
-    asks for a reason and a description too.
+    asks for a reason and a description too. With the ``order`` picture-first all words come in the
+    user's message, which the frames begin; without a persona both orders are the same.
 
     Raises ``UnknownStrategy``, and ``ValueError`` where a persona is lacking or there is no such
     wording.
@@ -120,10 +129,13 @@ def build(
     else:
         question = wording.mirrored if mirrored and wording.mirrored else wording.question
         user = f"{question}\n{ending.strip()}"
+    system = _filled(wording.system, {"traits": "\n".join(f"- {trait}" for trait in traits)})
+    if order == "picture-first" and system:
+        system, user = "", f"{system}\n\n{user}"
     return Prompt(
         strategy=strategy,
         kind="isq" if strategy == "isq" else "choice",
-        system=_filled(wording.system, {"traits": "\n".join(f"- {trait}" for trait in traits)}),
+        system=system,
         user=user,
         traits=traits,
         mirrored=mirrored,

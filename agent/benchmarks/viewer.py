@@ -24,9 +24,10 @@ from agent.benchmarks.two_way_clusters import (
     measure_share,
 )
 from agent.benchmarks.viewer_inputs import Exhibit, Tell, match_themes
-from agent.judge.judge import ModelJudge
+from agent.judge.judge import ModelJudge, QuestionForm
 from agent.models.base import Model
 from personas.persona import Persona
+from personas.strategies import Order
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class ViewerAgreement:
 
     model: str
     strategy: str
+    order: Order
     personas: int
     videos: int
     overall: AgreementRow
@@ -62,10 +64,12 @@ async def measure_agreement(
     personas: Sequence[Persona],
     exhibits: Sequence[Exhibit],
     tell: Tell,
+    order: Order = "persona-first",
 ) -> ViewerAgreement:
     """Ask a model about every exhibit as every persona; those without themes are left out."""
     judged = [persona for persona in personas if persona.themes]
-    judges = [ModelJudge.of(model, strategy, persona) for persona in judged]
+    form = QuestionForm(order=order)
+    judges = [ModelJudge.of(model, strategy, persona, form) for persona in judged]
     pairs = [GridCell(row, column) for column in range(len(exhibits)) for row in range(len(judged))]
     answers = await ask_pairs(judges, exhibits, pairs, tell)
     said = answers.yes
@@ -76,6 +80,7 @@ async def measure_agreement(
     return ViewerAgreement(
         model=model.name,
         strategy=strategy,
+        order=order,
         personas=len(judged),
         videos=len(exhibits),
         overall=_row(said, fits),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.options import cap_options, data_option, json_option
+from agent.cli.options import cap_options, data_option, json_option, order_option
 from agent.cli.privacy_notice import announce
 from store.terminal.printing import count_of, echo
 
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from agent.benchmarks.two_way_clusters import MeasuredShare
     from agent.benchmarks.viewer import AgreementRow, ViewerAgreement
     from agent.judge.spending_cap import Spending, SpendingCap
+    from personas.strategies import Order
 
 EPILOG = """
 \b
 Examples:
   python -m agent judge-check --per-theme 1 --personas 20
   python -m agent judge-check --model scripted/coin --per-theme 1 --personas 9 --json
+  python -m agent judge-check --order picture-first --per-theme 1 --personas 9
 """
 
 
@@ -52,6 +54,7 @@ class _Found:
     help="Personas that are asked, drawn at random.  [default: all]",
 )
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@order_option
 @cap_options
 @data_option
 @json_option
@@ -59,8 +62,9 @@ def judge_check(*, as_json: bool, **options: Any) -> None:
     """Measure what a study rests on: does this viewer see, and does it answer steadily?
 
     Personas judge real frames of the playground's clips: plainly, again, the opposite, in other
-    words, and with orders written on the screen. No kept reply is used. The figures hold for the
-    playground; nothing is claimed of a stranger's videos.
+    words, in the other order of persona and picture, and with orders written on the screen. No
+    kept reply is used. The figures hold for the playground; nothing is claimed of a stranger's
+    videos.
     """
     from agent.errors import BadConfig
     from agent.judge.spending_cap import SpendingCap
@@ -108,7 +112,8 @@ async def _measure(options: dict[str, Any], cap: SpendingCap) -> _Found:
         planted = [planted[i] for i in sorted(rng.permutation(len(planted))[: options["personas"]])]
     with counting("looking") as tell:
         exhibits = take_exhibits(items, ClipStore(default_cache()), tell)
-    strategy = options["strategy"]
+    strategy: str = options["strategy"]
+    order: Order = options["order"] or "persona-first"
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(warmed(options["model"]))
         loaded = load(options["model"])
@@ -119,9 +124,10 @@ async def _measure(options: dict[str, Any], cap: SpendingCap) -> _Found:
         before = till.book.balance(till.accounts)
         viewer = loaded if is_free(loaded) else Budgeted(loaded, cap, till)
         with counting("judging") as tell:
-            agreed = await measure_agreement(viewer, strategy, planted, exhibits, tell)
+            agreed = await measure_agreement(viewer, strategy, planted, exhibits, tell, order)
         with counting("asking in other ways") as tell:
-            measures = await probe_judge(Panel(viewer, strategy, planted, exhibits), rng, tell)
+            panel = Panel(viewer, strategy, planted, exhibits, order)
+            measures = await probe_judge(panel, rng, tell)
     paid = viewer.balance if isinstance(viewer, Budgeted) else None
     spent = None
     if paid is not None:
@@ -132,9 +138,10 @@ async def _measure(options: dict[str, Any], cap: SpendingCap) -> _Found:
 def _account(options: dict[str, Any]) -> str:
     """Name who pays: the cap holds for the same check over its interruptions."""
     names = ("model", "strategy", "per_theme", "personas", "seed")
-    return "judge-check/" + "/".join(
-        "all" if options[name] is None else str(options[name]) for name in names
-    )
+    parts = ["all" if options[name] is None else str(options[name]) for name in names]
+    if options["order"] == "picture-first":
+        parts.append("picture-first")
+    return "/".join(["judge-check", *parts])
 
 
 def _as_dict(found: _Found) -> dict[str, Any]:
@@ -148,7 +155,8 @@ def _as_dict(found: _Found) -> dict[str, Any]:
 def _show(found: _Found) -> None:
     agreement = found.agreement
     shown = f"{count_of(agreement.personas, 'persona')}, {count_of(agreement.videos, 'video')}"
-    echo(f"{agreement.model}, {agreement.strategy}: {shown}")
+    asked = f"{agreement.strategy}, {agreement.order}"
+    echo(f"{agreement.model}, {asked}: {shown}")
     rows = [
         ("yes to what fits", agreement.overall.fitting_yes),
         ("no to what does not fit", agreement.overall.unfitting_no),

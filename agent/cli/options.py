@@ -72,6 +72,12 @@ explain_option = click.option(
     show_default=True,
     help="Which answers to ask a reason and a description for; they cost tokens.",
 )
+order_option = click.option(
+    "--order",
+    type=click.Choice(["persona-first", "picture-first"]),
+    help="What the model reads first. After the picture, questions of many personas about it share "
+    "its cost.  [default: persona-first, or as the runs were asked]",
+)
 _CAP = (
     click.option(
         "--max-cost", type=click.FloatRange(0), metavar="USD", help="Spend no more on the model."

@@ -14,6 +14,7 @@ from agent.cli.options import (
     cap_options,
     data_option,
     explain_option,
+    order_option,
     patience_options,
     revision_option,
 )
@@ -30,6 +31,7 @@ Examples:
   python -m agent rejudge latest --model embedded/conse --repeats 2
   python -m agent rejudge latest --model scripted/coin?p=0.3 --mirrored
   python -m agent rejudge latest --everyone --others 0.5 --seed 2
+  python -m agent rejudge latest --everyone --order picture-first --seed 4
   python -m agent rejudge first-study --everyone --sample 300 --seed 3
 """
 
@@ -57,6 +59,7 @@ Examples:
 @click.option("--mirrored", is_flag=True, help="Also ask the opposite question.")
 @click.option("--repeats", type=click.IntRange(1), default=1, show_default=True)
 @explain_option
+@order_option
 @cap_options
 @patience_options
 @revision_option

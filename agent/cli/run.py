@@ -24,6 +24,7 @@ from agent.cli.options import (
     json_option,
     live_options,
     missing_option,
+    order_option,
     python_to_type,
     revision_option,
     site_options,
@@ -108,6 +109,7 @@ Examples:
 @live_options
 @adapter_option
 @explain_option
+@order_option
 @cap_options
 @missing_option
 @revision_option

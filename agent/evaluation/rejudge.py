@@ -2,7 +2,8 @@
 
 Every cell of a persona matrix comes from here, the diagonal included, since answers given while
 acting differ from answers given in rest. All cells of a run are asked in one sitting, in one
-shuffled order, since a judge that moves between two would pass for a sway. Only frames that were
+shuffled order, since a judge that moves between two would pass for a sway. Where the picture is
+read first, pictures are shuffled, and whoever is asked about each. Only frames that were
 taken before the reaction are shown, equally many per step, and nothing tells whose feed they come
 from.
 """
@@ -18,18 +19,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+import numpy as np
+
 from agent.errors import UserError
 from agent.evaluation.question_engine import (
     JudgePanel,
     KeyedQuestion,
     Onlooker,
+    Order,
     QuestionEngine,
+    fewest_first,
     open_models,
     shuffled,
 )
 from agent.evaluation.rejudged_sitting import (
     PlannedRun,
     RejudgePlan,
+    choose_order,
     open_files,
     plan_sitting,
     question_key,
@@ -95,9 +101,10 @@ async def rejudge(
     ------
     BadConfig
         The strategy has no opposite question, or the share or the sample is not drawn.
-    NobodyWatched, OtherDraw, OtherSitting, SittingOpen
+    NobodyWatched, OtherDraw, OtherOrder, OtherSitting, SittingOpen
         A run cannot be asked about in this way.
     """
+    plan = choose_order(runs, plan)
     refuse_unaskable(runs, plan)
     engine = QuestionEngine(data, now, plan.cap, plan.patience, onlooker)
     async with AsyncExitStack() as stack:
@@ -110,7 +117,9 @@ async def rejudge(
         questions = [question for each in judged for question in panel.questions(*each)]
         due = engine.due(questions)
         _refuse_part_of_sitting(due, judged)
-        await engine.run(questions, files, shuffled(plan.seed))
+        together = plan.order == "picture-first"
+        order = pictures_together(plan.seed) if together else shuffled(plan.seed)
+        await engine.run(questions, files, order)
         left = [question for question in questions if question.key not in question.file.asked]
         still = len(engine.due(left))
         return RejudgeOutcome(
@@ -139,7 +148,15 @@ class _Panel:
         sitting = hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]
         as_sheet = bool(run.started.config.get("frames", {}).get("sheet", False))
         ways = (False, True) if plan.mirrored else (False,)
-        forms = [QuestionForm(mirrored, explain=plan.explain, sitting=sitting) for mirrored in ways]
+        forms = [
+            QuestionForm(
+                mirrored,
+                explain=plan.explain,
+                sitting=sitting,
+                order=plan.order or "persona-first",
+            )
+            for mirrored in ways
+        ]
         for step, record in planned.questions():
             for form in forms:
                 for repeat in range(plan.repeats):
@@ -165,6 +182,28 @@ class _Panel:
         """Return what the acting judge was given: every frame, or one sheet of them."""
         jpegs = tuple(self.frames.read(frame.sha256) for frame in step.frames)
         return (sheet(jpegs),) if as_sheet and len(jpegs) > 1 else jpegs
+
+
+def pictures_together(seed: int) -> Order:
+    """Shuffle pictures, and what is asked about each: for models that read a picture once.
+
+    All personas and opposites come by turns, at every time of a sitting alike, as they do where
+    every question is shuffled. A repeat comes with its own turn of the picture. What was tried
+    often comes last all the same.
+    """
+
+    def order(due: list[_Question]) -> list[_Question]:
+        rng = np.random.default_rng(seed)
+        pictures = sorted({_picture_of(question) for question in due})
+        turns = dict(zip(pictures, rng.permutation(len(pictures)).tolist(), strict=True))
+        mixed = [due[place] for place in rng.permutation(len(due))]
+        return fewest_first(sorted(mixed, key=lambda question: turns[_picture_of(question)]))
+
+    return order
+
+
+def _picture_of(question: _Question) -> tuple[str, int, int]:
+    return str(question.file.path), question.key.position, question.key.repeat
 
 
 def persona_of(kept: PersonaRecord) -> Persona:

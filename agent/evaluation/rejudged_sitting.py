@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from agent.judge.retry_limits import DEFAULT, Patience
 from agent.judge.spending_cap import SpendingCap
 from agent.provenance import provenance
 from personas import strategies
+from personas.strategies import ORDERS, Order
 from store.errors import DamagedLedger
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger
@@ -74,6 +75,16 @@ class NobodyWatched(UserError):
         )
 
 
+class OtherOrder(UserError):
+    """A study's own judge, asked persona first about some runs and picture first about others."""
+
+    def __init__(self, run_id: str, order: str) -> None:
+        super().__init__(
+            f"Run {run_id} was asked {order}, and what one judge says of a study's runs must be "
+            f"asked in one order. Type: the same with --order {order}"
+        )
+
+
 @dataclass(frozen=True)
 class RejudgePlan:
     """What is asked about eligible steps; of the adapt block nothing, since none is compared."""
@@ -89,6 +100,8 @@ class RejudgePlan:
     mirrored: bool = False
     repeats: int = 1
     explain: Explain = "never"
+    order: Order | None = None
+    """What the judge reads first; ``None``: as the judge of the runs did."""
     seed: int = 1
     cap: SpendingCap = NO_CAP
     patience: Patience = DEFAULT
@@ -200,6 +213,7 @@ def _header(
         strategy=plan.strategy,
         prompts=strategies.hashes(plan.strategy),
         explain=plan.explain,
+        order=plan.order or "persona-first",
         seed=plan.seed,
         fingerprint=fingerprint,
         at=now,
@@ -208,6 +222,22 @@ def _header(
         others=plan.others,
         sample=sample,
     )
+
+
+def choose_order(runs: Sequence[Ledger], plan: RejudgePlan) -> RejudgePlan:
+    """Take over the order in which the runs were asked, unless the plan names one.
+
+    Raises ``OtherOrder``: the runs differ, or a study's own judge is to be asked otherwise.
+    """
+    orders = {run.started.run_id: run.started.config.get("order", ORDERS[0]) for run in runs}
+    chosen = plan.order or next(iter(orders.values()), ORDERS[0])
+    for run in runs:
+        started = run.started
+        own = (started.model, started.strategy) == (plan.model, plan.strategy)
+        bound = plan.order is None or (own and started.config.get("study") is not None)
+        if bound and orders[started.run_id] != chosen:
+            raise OtherOrder(started.run_id, orders[started.run_id])
+    return replace(plan, order=chosen)
 
 
 def refuse_unaskable(runs: Sequence[Ledger], plan: RejudgePlan) -> None:

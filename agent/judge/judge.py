@@ -33,7 +33,7 @@ from agent.models import load
 from agent.models.base import ATTEMPTS, Model, Question, Reply
 from personas import strategies
 from personas.persona import Persona
-from personas.strategies import Prompt, Reading
+from personas.strategies import Order, Prompt, Reading
 from store.runs.ledger_lines import Judgement, Missing, Usage
 
 LONGEST_REPLY = 2000  # characters kept of a reply
@@ -65,6 +65,7 @@ class QuestionForm:
     it; where all are explained, the question asks for them itself."""
     limit_s: float = 60.0  # wall time for one reply
     sitting: str = ""  # what is asked in one go: kept replies of other sittings do not answer it
+    order: Order = "persona-first"
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ class ModelJudge:
                 mirrored=manner.mirrored,
                 paraphrase=manner.paraphrase,
                 explain=explain,
+                order=manner.order,
             )
             for explain in (False, True)
         )

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,23 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _INSTALL = re.compile(r"pip install (?:-U )?(?!git\+)[a-z][\w-]*")
 _DTYPES = {"cuda": "bfloat16", "mps": "float16", "cpu": "float32"}
 """CPUs that compute in 16 bits well are rare; Apple's GPUs were made for float16."""
+DTYPES = ("bfloat16", "float16", "float32")
+ATTENTIONS = {
+    "eager": None,
+    "sdpa": None,
+    "flex_attention": None,
+    "flash_attention_2": "flash-attn",
+    "flash_attention_3": "flash-attn-interface",
+}
+"""Ways to compute attention, in transformers' names, and the package that each needs."""
+QUANTIZATIONS = {
+    "bitsandbytes-4bit": "bitsandbytes",
+    "bitsandbytes-8bit": "bitsandbytes",
+    "torchao-int8": "torchao",
+}
+"""Ways to quantise weights while loading, and the package that each needs."""
+_BITS = {"bitsandbytes-4bit": 4, "bitsandbytes-8bit": 8, "torchao-int8": 8}
+_CPU = "Type: device=cpu"
 _ROOM = 1.2
 """Memory needed, as a multiple of the weights': activations and the cache of keys and values."""
 _EXAMPLE = "--model hfvlm/Qwen/Qwen3-VL-4B-Instruct"
@@ -34,6 +52,9 @@ class Checkpoint:
     processor: Any
     about: str  # its kind, size, precision and place, in words
     weights: str  # hash of its files' content
+    method: str | None = None  # how its weights are quantised, if they are
+    manner: dict[str, str] = field(default_factory=dict)
+    """Settings other than the defaults that change what it says, beside its precision."""
 
 
 def check(source: str) -> None:
@@ -49,14 +70,39 @@ def check(source: str) -> None:
         raise BadConfig(f"There is no model folder {source!r}. Type: {_EXAMPLE}")
 
 
-def load(source: str, device: str | None = None) -> Checkpoint:
+def load(
+    source: str,
+    device: str | None = None,
+    dtype: str | None = None,
+    attention: str | None = None,
+    quantization: str | None = None,
+) -> Checkpoint:
     """Load a checkpoint from a folder or, by its id, as fetched from the hub.
 
     Weights are kept in bfloat16 on ``cuda``, float16 on ``mps`` and float32 on ``cpu``; one that
-    was saved quantised stays as it was saved. Raises ``BadConfig`` where it is not there, takes no
-    pictures, needs code of its own, or does not fit.
+    was saved quantised stays as it was saved.
+
+    Parameters
+    ----------
+    device
+        ``cuda``, ``cuda:1``, ``mps`` or ``cpu``; the best there is unless named.
+    dtype
+        One of `DTYPES`.
+    attention
+        One of `ATTENTIONS`; transformers' own choice unless named.
+    quantization
+        One of `QUANTIZATIONS`, made while loading.
+
+    Raises
+    ------
+    BadConfig
+        A setting is none, or the checkpoint is not there, takes no pictures, needs code of its own
+        or does not fit.
+    MissingExtra
+        A package is missing that the checkpoint or a setting needs.
     """
     check(source)
+    check_settings(device, dtype, attention, quantization)
     load_torch()  # before transformers, which imports torchvision
     from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
     from transformers.utils import logging
@@ -69,13 +115,20 @@ def load(source: str, device: str | None = None) -> Checkpoint:
         config = AutoConfig.from_pretrained(path, **here)
         _refuse_blind(source, config)
         method = _quantisation(config)
+        if method is not None and quantization is not None:
+            raise BadConfig(
+                f"{source} was saved quantised ({method}) already. Type: the same without "
+                "quantization"
+            )
         if method is None:
-            _refuse_too_big(source, config, device)
+            bits = _BITS.get(quantization or "")
+            _refuse_too_big(source, config, device, _dtype(device, dtype), bits)
         processor = AutoProcessor.from_pretrained(path, **here)
         if getattr(processor, "image_processor", None) is None:
             raise BadConfig(f"{source} comes without an image processor. Type: {_EXAMPLE}")
-        place = {"dtype": _dtype(device)} if method is None else {"device_map": device}
-        model = AutoModelForImageTextToText.from_pretrained(path, **place, **here)
+        how = _how(device, dtype, attention, quantization, saved_quantised=method is not None)
+        model = AutoModelForImageTextToText.from_pretrained(path, **how, **here)
+        method = method or quantization
         model = model.eval() if method else model.to(device).eval()
     except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
         raise _mendable(source, error) from error
@@ -83,7 +136,87 @@ def load(source: str, device: str | None = None) -> Checkpoint:
     tokenizer.padding_side = "left"  # so that every row ends where its answer begins
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return Checkpoint(model, processor, _about(model, method), weights(_folder(path)))
+    named = {"attention": attention, "quantization": quantization}
+    manner = {name: value for name, value in named.items() if value is not None}
+    if dtype is not None and method is not None:  # else the model's own tells it
+        manner["dtype"] = dtype
+    hashed = weights(_folder(path))
+    return Checkpoint(model, processor, _about(model, method), hashed, method, manner)
+
+
+def check_settings(
+    device: str | None = None,
+    dtype: str | None = None,
+    attention: str | None = None,
+    quantization: str | None = None,
+) -> None:
+    """Refuse settings that there are not, or not on this machine; raises as `load` does."""
+    for name, value, known in (
+        ("dtype", dtype, DTYPES),
+        ("attention", attention, tuple(ATTENTIONS)),
+        ("quantization", quantization, tuple(QUANTIZATIONS)),
+    ):
+        if value is not None and value not in known:
+            raise BadConfig(
+                f"A local model has no {name} {value!r}; it takes {', '.join(known)}. "
+                f"Type: {name}={known[0]}"
+            )
+    if device is not None:
+        _refuse_absent(device)
+    for value, packages in ((attention, ATTENTIONS), (quantization, QUANTIZATIONS)):
+        package = packages[value] if value is not None else None
+        if package is not None and find_spec(package.replace("-", "_")) is None:
+            raise MissingExtra(f"What {value} needs", f"pip install {package}")
+
+
+def _refuse_absent(device: str) -> None:
+    """Refuse a device that there is none of here."""
+    torch = load_torch()
+    kind, _, number = device.partition(":")
+    there = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count(),
+        "mps": int(torch.backends.mps.is_available()),
+    }
+    if kind not in there or (number and not number.isdecimal()):
+        raise BadConfig(f"There is no device {device!r}; they are cpu, cuda, cuda:1, mps. {_CPU}")
+    if int(number or 0) >= there[kind]:
+        raise BadConfig(f"This machine has no device {device!r} that torch can use. {_CPU}")
+
+
+def _how(
+    device: str,
+    dtype: str | None,
+    attention: str | None,
+    quantization: str | None,
+    *,
+    saved_quantised: bool,
+) -> dict[str, Any]:
+    """Settings in transformers' own words."""
+    how: dict[str, Any] = {}
+    if attention is not None:
+        how["attn_implementation"] = attention
+    if dtype is not None or not saved_quantised:
+        how["dtype"] = _dtype(device, dtype)
+    if quantization is not None:
+        how["quantization_config"] = _quantization_config(quantization, how["dtype"])
+    if saved_quantised or quantization is not None:
+        how["device_map"] = device
+    return how
+
+
+def _quantization_config(name: str, dtype: Any) -> Any:
+    from transformers import BitsAndBytesConfig, TorchAoConfig
+
+    if name == "bitsandbytes-4bit":
+        return BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
+        )
+    if name == "bitsandbytes-8bit":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    from torchao.quantization import Int8WeightOnlyConfig
+
+    return TorchAoConfig(Int8WeightOnlyConfig())
 
 
 def _refuse_blind(source: str, config: Any) -> None:
@@ -96,15 +229,15 @@ def _refuse_blind(source: str, config: Any) -> None:
         )
 
 
-def _refuse_too_big(source: str, config: Any, device: str) -> None:
-    """Refuse a model whose weights do not fit, before they are read."""
+def _refuse_too_big(source: str, config: Any, device: str, dtype: Any, bits: int | None) -> None:
+    """Refuse a model whose weights do not fit, before they are read; of ``bits`` if quantised."""
     torch = load_torch()
     from transformers import AutoModelForImageTextToText
 
     with torch.device("meta"):  # shapes without memory
         shape = AutoModelForImageTextToText.from_config(config)
     numbers = sum(parameter.numel() for parameter in shape.parameters())
-    each = _dtype(device).itemsize
+    each = dtype.itemsize if bits is None else bits / 8
     need, free = numbers * each * _ROOM, free_memory(device)
     if need > free:
         raise BadConfig(
@@ -113,8 +246,8 @@ def _refuse_too_big(source: str, config: Any, device: str) -> None:
         )
 
 
-def _dtype(device: str) -> Any:
-    return getattr(load_torch(), _DTYPES.get(device.partition(":")[0], "float32"))
+def _dtype(device: str, named: str | None = None) -> Any:
+    return getattr(load_torch(), named or _DTYPES.get(device.partition(":")[0], "float32"))
 
 
 def free_memory(device: str) -> int:

@@ -4,33 +4,43 @@ A question that wants yes or no is answered by one forward pass: ``p_yes`` is th
 yes tokens in the probability of all yes and no tokens at the place where the reply begins. Where
 these hold less than half of all probability there, the model is about to say something else, and
 is let speak; its words are then read as anybody's. Questions that come together are answered
-together. Nothing is sampled: the same question gets the same reply.
+together, and frames that several of them are about are encoded once. Nothing is sampled: the same
+question gets the same reply.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Any
 
-from agent.errors import BadConfig, ModelFailed
-from agent.models.base import Question, Reply
+from agent.errors import BadConfig, ModelFailed, TimedOut
+from agent.models.base import Question, Reply, frame_hashes
+from agent.models.chat_inputs import Chat, make_chat, make_inputs
 from agent.models.fingerprint import fingerprint
-from agent.models.image_size import LONGEST_SIDE, opened
+from agent.models.image_size import LONGEST_SIDE
 from agent.models.local_checkpoint import Checkpoint, load
 from agent.models.providers import LOCAL_VLM, parse_model_name
+from agent.models.shared_picture import NotShared, SharedPicture
 from store.encoders._torch import load_torch
+from store.terminal.printing import remark
 
-TOGETHER = 8  # questions in one batch at most
+TOGETHER = 8  # questions in one pass at most, unless a batch size is named
 LEAST_MASS = 0.5
 """Probability of yes and no tokens together from which the first token is the answer."""
 _WORDS = 24  # tokens of a reply that should be one word
 _LONG = 384  # tokens of a questionnaire or an explained reply
-_LIMIT_S = 60.0  # of one batch, as the judge's: nobody waits for it any longer
-
-Chat = list[dict[str, Any]]
-"""Messages in the form of transformers' chat templates, pictures as PIL images."""
+_LIMIT_S = 60.0  # of a question's own work, as the judge's: nobody waits for it any longer
+_GROUP = 64  # questions about the same frames that are answered in one go
+_GATHER_S = 0.01  # for questions that are asked at the same moment to be seen together
+_EXACT, _ROUNDED = 1e-5, 0.02
+"""By how much ``p_yes`` may differ where a picture is shared: in float32, and in 16 bits or fewer,
+where two batches of another size differ as much."""
+_UNSHARED = (NotShared, RuntimeError, ValueError, TypeError, AttributeError, LookupError)
+"""How models fail that cannot go on from a picture that they have seen."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,7 @@ class GeneratedReply:
     mass: float  # probability of yes and no together
     input_tokens: int
     output_tokens: int
+    cut: bool = False  # its time ran out before its end
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +60,19 @@ class _Asked:
     question: Question
     chat: Chat
     reply: asyncio.Future[Reply]
+    frames: tuple[str, ...]  # their hashes
 
     @property
     def kind(self) -> tuple[str, bool]:
         """What must be alike for questions to be answered together."""
         return self.question.prompt.kind, self.question.explain
+
+    @property
+    def beginning(self) -> tuple[str, ...] | None:
+        """What is alike where frames can be encoded once; ``None`` where words are generated."""
+        if self.kind != ("choice", False) or not self.frames:
+            return None
+        return (*self.frames, self.question.prompt.system)
 
 
 class HfVlm:
@@ -62,19 +81,29 @@ class HfVlm:
     capabilities = LOCAL_VLM
     meters = False
 
-    def __init__(self, name: str, checkpoint: Checkpoint, limit_s: float | None = _LIMIT_S) -> None:
+    def __init__(
+        self,
+        name: str,
+        checkpoint: Checkpoint,
+        limit_s: float | None = _LIMIT_S,
+        batch_size: int = TOGETHER,
+    ) -> None:
         self.name = name
         self._limit_s = limit_s
+        self._batch_size = batch_size
         self.about = checkpoint.about
         self.settings: dict[str, Any] = {
             "checkpoint": checkpoint.about,
             "weights": checkpoint.weights,
             "longest_side": LONGEST_SIDE,
+            **checkpoint.manner,
         }
         self._checkpoint = checkpoint
         self._answers = {
             word: _answer_tokens(checkpoint.processor.tokenizer, word) for word in ("yes", "no")
         }
+        self._picture = SharedPicture(checkpoint)
+        self._shares: bool | None = None  # not known before the first questions that could
         self._waiting: list[_Asked] = []
         self._under_way: list[_Asked] = []
         self._worker: asyncio.Task[None] | None = None
@@ -83,18 +112,39 @@ class HfVlm:
     def fingerprint(self) -> str:
         """The content of its files, its precision, and how it is asked."""
         checkpoint = self._checkpoint
-        precision = str(checkpoint.model.dtype)
-        return fingerprint(["hfvlm", checkpoint.weights, precision, LONGEST_SIDE, LEAST_MASS])
+        parts: list[Any] = ["hfvlm", checkpoint.weights, str(checkpoint.model.dtype)]
+        parts += [LONGEST_SIDE, LEAST_MASS]
+        return fingerprint([*parts, checkpoint.manner] if checkpoint.manner else parts)
 
     @classmethod
-    def load(cls, name: str, device: str | None = None) -> HfVlm:
-        """Load by name; raises as `local_checkpoint.load` does."""
-        return cls(name, load(parse_model_name(name).model, device))
+    def load(
+        cls,
+        name: str,
+        device: str | None = None,
+        dtype: str | None = None,
+        attention: str | None = None,
+        quantization: str | None = None,
+        batch_size: int | None = None,
+    ) -> HfVlm:
+        """Load by name; raises as `local_checkpoint.load` does.
+
+        ``batch_size`` is how many questions go through the model in one pass, 8 unless named.
+        """
+        if batch_size is not None and batch_size < 1:
+            raise BadConfig(f"A batch of {batch_size} holds no question. Type: a batch size of 8")
+        source = parse_model_name(name).model
+        checkpoint = load(source, device, dtype, attention, quantization)
+        return cls(name, checkpoint, batch_size=batch_size or TOGETHER)
 
     async def ask(self, question: Question) -> Reply:
-        """Answer; also raises ``BadConfig`` where not even one question fits in memory."""
-        chat = await asyncio.to_thread(_chat, question)
-        item = _Asked(question, chat, asyncio.get_running_loop().create_future())
+        """Answer; also raises ``BadConfig`` where not even one question fits in memory.
+
+        The limit of a question begins with the work on it, however long it has waited; a batch may
+        take the limits of all its questions. ``TimedOut`` where that is not enough.
+        """
+        chat = await asyncio.to_thread(make_chat, question)
+        frames = tuple(frame_hashes(question))
+        item = _Asked(question, chat, asyncio.get_running_loop().create_future(), frames)
         self._waiting.append(item)
         self._start()
         try:
@@ -113,16 +163,45 @@ class HfVlm:
             self._worker.add_done_callback(self._ended)
 
     async def _work(self) -> None:
+        await asyncio.sleep(_GATHER_S)
         while self._waiting:
-            kind = self._waiting[0].kind
-            batch = [item for item in self._waiting if item.kind == kind][:TOGETHER]
+            batch = self._next_batch()
             self._waiting = [item for item in self._waiting if item not in batch]
             self._under_way = [item for item in batch if not item.reply.done()]
             if self._under_way:
-                replies = await asyncio.to_thread(self._answer, self._under_way)
-                for item, reply in zip(self._under_way, replies, strict=True):
-                    if not item.reply.done():  # whoever asked may have given up meanwhile
-                        item.reply.set_result(reply)
+                await self._answer_batch(self._under_way)
+
+    def _next_batch(self) -> list[_Asked]:
+        """Those about the same frames as the first that waits, or those that share none."""
+        first = self._waiting[0]
+        alike = [item for item in self._waiting if item.kind == first.kind]
+        if self._shares is not False and first.beginning is not None:
+            sizes = Counter(item.beginning for item in alike)
+            if sizes[first.beginning] > 1 or self._picture.keeps(first.beginning):
+                return [item for item in alike if item.beginning == first.beginning][:_GROUP]
+            alike = [item for item in alike if sizes[item.beginning] == 1]
+        return alike[: self._batch_size]
+
+    async def _answer_batch(self, batch: Sequence[_Asked]) -> None:
+        """Answer within the limits of all; what takes longer is lost, and is waited for."""
+        limit_s = None if self._limit_s is None else self._limit_s * len(batch)
+        work = asyncio.create_task(asyncio.to_thread(self._answer, batch))
+        done, _ = await asyncio.wait([work], timeout=limit_s)
+        if not done:
+            self._settle(batch, [self._late()] * len(batch))
+        self._settle(batch, await work)  # nothing else fits beside it
+
+    def _settle(self, batch: Sequence[_Asked], replies: Sequence[Reply | TimedOut]) -> None:
+        for item, reply in zip(batch, replies, strict=True):
+            if item.reply.done():  # whoever asked may have given up meanwhile
+                continue
+            if isinstance(reply, Reply):
+                item.reply.set_result(reply)
+            else:
+                item.reply.set_exception(reply)
+
+    def _late(self) -> TimedOut:
+        return TimedOut(f"{self.name} did not reply within its limit")
 
     def _ended(self, worker: asyncio.Task[None]) -> None:
         """Hand what ended the work to those who waited for it; go on with others."""
@@ -138,7 +217,7 @@ class HfVlm:
         if self._waiting and not worker.cancelled():
             self._start()
 
-    def _answer(self, batch: Sequence[_Asked]) -> list[Reply]:
+    def _answer(self, batch: Sequence[_Asked]) -> list[Reply | TimedOut]:
         chats = [item.chat for item in batch]
         kind, explain = batch[0].kind
         if kind in ("isq", "text") or explain:
@@ -146,12 +225,62 @@ class HfVlm:
         elif kind == "pick":
             replies = self.generate(chats, _WORDS)
         else:
-            replies = self.generate(chats, 1)
+            replies = self._first_words(batch)
             unsure = [i for i, each in enumerate(replies) if each.mass < LEAST_MASS]
             words = self.generate([chats[i] for i in unsure], _WORDS) if unsure else []
             for place, reply in zip(unsure, words, strict=True):
                 replies[place] = reply
-        return [self._reply(item.question, each) for item, each in zip(batch, replies, strict=True)]
+        return [
+            self._late() if each.cut else self._reply(item.question, each)
+            for item, each in zip(batch, replies, strict=True)
+        ]
+
+    def _first_words(self, batch: Sequence[_Asked]) -> list[GeneratedReply]:
+        """Read the first token: from one pass over the frames where all are about the same."""
+        chats, beginning = [item.chat for item in batch], batch[0].beginning
+        if len({item.beginning for item in batch}) > 1:
+            return self.generate(chats, 1)
+        if len(batch) == 1 and not self._picture.keeps(beginning):
+            return self.generate(chats, 1)
+        if self._shares is None:
+            return self._first_shared(beginning, chats)
+        return self._shared(beginning, chats)
+
+    def _first_shared(self, beginning: Any, chats: Sequence[Chat]) -> list[GeneratedReply]:
+        """Share frames for the first time; for good, if that says what each one alone says."""
+        places = (0, len(chats) - 1)
+        alone = [self.generate([chats[place]], 1)[0] for place in places]
+        try:
+            shared = self._shared(beginning, chats)
+        except _UNSHARED:
+            self._shares, off = False, None
+        else:
+            off = max(
+                _difference(one, shared[place]) for one, place in zip(alone, places, strict=True)
+            )
+            self._shares = off <= (_EXACT if self._exact else _ROUNDED)
+        if self._shares:
+            return shared
+        why = "cannot go on from it" if off is None else f"would answer otherwise by {off:.2g}"
+        remark(f"{self.name} sees a picture anew for each question: it {why}.")
+        return self.generate(chats, 1)
+
+    @property
+    def _exact(self) -> bool:
+        return self._checkpoint.model.dtype == load_torch().float32 and not self._checkpoint.method
+
+    def _shared(self, beginning: Any, chats: Sequence[Chat]) -> list[GeneratedReply]:
+        torch = load_torch()
+        try:
+            firsts = self._picture.read(beginning, chats, self._batch_size)
+        except torch.OutOfMemoryError as error:
+            raise self._too_big() from error
+        return [
+            self._generated(
+                each.probabilities, [int(each.probabilities.argmax())], each.prompt_tokens
+            )
+            for each in firsts
+        ]
 
     def _reply(self, question: Question, generated: GeneratedReply) -> Reply:
         text, p_yes = generated.text, None
@@ -179,23 +308,29 @@ class HfVlm:
                 return self._generate(chats, most_tokens)
         except torch.OutOfMemoryError as error:
             if len(chats) == 1:
-                raise BadConfig(
-                    f"{self.name} does not fit in memory with its question. "
-                    "Take a smaller one. Type: --model hfvlm/Qwen/Qwen3-VL-2B-Instruct"
-                ) from error
+                raise self._too_big() from error
         half = len(chats) // 2
         return [
             *self.generate(chats[:half], most_tokens),
             *self.generate(chats[half:], most_tokens),
         ]
 
+    def _too_big(self) -> BadConfig:
+        return BadConfig(
+            f"{self.name} does not fit in memory with its question. "
+            "Take a smaller one. Type: --model hfvlm/Qwen/Qwen3-VL-2B-Instruct"
+        )
+
     def _generate(self, chats: Sequence[Chat], most_tokens: int) -> list[GeneratedReply]:
         model, tokenizer = self._checkpoint.model, self._checkpoint.processor.tokenizer
-        inputs = _inputs(self._checkpoint.processor, chats).to(model.device, model.dtype)
+        limit_s = None if self._limit_s is None else self._limit_s * len(chats)
+        self._picture.forget()  # some models keep positions of what they were given last
+        begun = monotonic()
+        inputs = make_inputs(self._checkpoint.processor, chats).to(model.device, model.dtype)
         output = model.generate(
             **inputs,
             max_new_tokens=most_tokens,
-            max_time=self._limit_s,
+            max_time=limit_s,
             do_sample=False,
             num_beams=1,
             temperature=None,
@@ -208,11 +343,24 @@ class HfVlm:
         firsts = output.logits[0].float().softmax(-1).cpu()
         replies = output.sequences[:, -len(output.logits) :]
         lengths = inputs["attention_mask"].sum(-1).tolist()
-        return [
+        made = [
             self._generated(*row) for row in zip(firsts, replies.tolist(), lengths, strict=True)
         ]
+        if limit_s is None or monotonic() - begun < limit_s or len(output.logits) == most_tokens:
+            return made
+        ends = self._ends()
+        return [
+            one if ends & set(reply) else replace(one, cut=True)
+            for one, reply in zip(made, replies.tolist(), strict=True)
+        ]
+
+    def _ends(self) -> set[int]:
+        """Tokens that end a reply."""
+        ends = self._checkpoint.model.generation_config.eos_token_id
+        return set(ends) if isinstance(ends, list) else {ends}
 
     def _generated(self, first: Any, reply: list[int], length: int) -> GeneratedReply:
+        """Read a reply from its tokens and the probabilities of the first one."""
         tokenizer = self._checkpoint.processor.tokenizer
         tokens = [token for token in reply if token != tokenizer.pad_token_id]
         yes, no = (float(first[self._answers[word]].sum()) for word in ("yes", "no"))
@@ -226,6 +374,12 @@ class HfVlm:
         )
 
 
+def _difference(one: GeneratedReply, other: GeneratedReply) -> float:
+    if one.p_yes is None or other.p_yes is None:
+        return abs(one.mass - other.mass)
+    return max(abs(one.p_yes - other.p_yes), abs(one.mass - other.mass))
+
+
 def _answer_tokens(tokenizer: Any, word: str) -> list[int]:
     """Ids of the tokens that say a word alone: ``Yes``, ``yes``, ``YES``, with a space or without.
 
@@ -236,57 +390,3 @@ def _answer_tokens(tokenizer: Any, word: str) -> list[int]:
     ids_of_each = (tokenizer.encode(each, add_special_tokens=False) for each in spellings)
     single = {ids[0] for ids in ids_of_each if len(ids) == 1}
     return sorted(single - {tokenizer.unk_token_id})
-
-
-def _chat(question: Question) -> Chat:
-    pictures = [{"type": "image", "image": opened(frame)} for frame in question.frames]
-    message = {"role": "user", "content": [*pictures, _text(question.prompt.user)]}
-    if not question.prompt.system:
-        return [message]
-    return [{"role": "system", "content": [_text(question.prompt.system)]}, message]
-
-
-def _text(text: str) -> dict[str, Any]:
-    return {"type": "text", "text": text}
-
-
-def _inputs(processor: Any, chats: Sequence[Chat]) -> Any:
-    if processor.chat_template is None:
-        return _plain_inputs(processor, chats)
-    return processor.apply_chat_template(
-        [_with_system(processor, chat) for chat in chats],
-        add_generation_prompt=True,
-        tokenize=True,
-        return_dict=True,
-        return_tensors="pt",
-        processor_kwargs={"padding": True},
-    )
-
-
-def _with_system(processor: Any, chat: Chat) -> Chat:
-    """Keep the persona: templates that refuse or drop a system message get it as the user's."""
-    from jinja2 import TemplateError
-
-    if chat[0]["role"] != "system":
-        return chat
-    system, user = chat[0]["content"], chat[1]
-    try:
-        text = processor.apply_chat_template(chat, add_generation_prompt=True)
-    except TemplateError:
-        text = ""
-    if system[0]["text"] in text:
-        return chat
-    return [{"role": "user", "content": [*system, *user["content"]]}, *chat[2:]]
-
-
-def _plain_inputs(processor: Any, chats: Sequence[Chat]) -> Any:
-    """Ask a model that knows no chats, such as BLIP-2: one picture, and a text to go on from."""
-    contents = [[part for message in chat for part in message["content"]] for chat in chats]
-    pictures = [next(part["image"] for part in parts if "image" in part) for parts in contents]
-    texts = ["\n\n".join(part["text"] for part in parts if "text" in part) for parts in contents]
-    return processor(
-        images=pictures,
-        text=[f"Question: {text} Answer:" for text in texts],
-        padding=True,
-        return_tensors="pt",
-    )

@@ -30,7 +30,7 @@ from agent.run_config import (
     SiteConfig,
 )
 from personas.library import find
-from personas.strategies import hashes
+from personas.strategies import Order, hashes
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
 from store.runs.ledger_lines import Windows
@@ -118,6 +118,7 @@ class RunRequest(FrozenValue):
     skin: str | None = None
     """Switches with which the playground looks like the platform; ``plain``: none."""
     explain: Explain = "never"
+    order: Order = "persona-first"
     driver: Literal["playwright", "desktop"] = "playwright"
     pace: Annotated[float, BeforeValidator(NumberRange(float, 0.5))] = 3.0
     per_day: Count = 300
@@ -222,6 +223,7 @@ def config_of_request(
         max_excluded=request.max_excluded,
         max_missing=request.max_missing,
         explain=request.explain,
+        order=request.order,
         of=request.of,
         recording=recording,
         yoke=request.yoke,

@@ -216,7 +216,7 @@ def _forget_unstarted(path: Path) -> None:
 
 
 async def _load_judge(config: RunConfig) -> ModelJudge:
-    manner = QuestionForm(explain=config.explain)
+    manner = QuestionForm(explain=config.explain, order=config.order)
     return await ModelJudge.load(
         config.model, config.strategy, config.persona, manner, config.revision
     )

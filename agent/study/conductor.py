@@ -104,6 +104,7 @@ def configure_cell(study: Study, cell: StudyCell) -> RunConfig:
             "seed": declared.seed,
             "like": declared.like,
             "photos": declared.photos,
+            "order": declared.order,
             "dwell": declared.dwell,
             "frames": declared.frames,
             "site": None if live else declared.site,

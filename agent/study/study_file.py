@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from agent.errors import BadConfig, UserError
 from agent.run.pacing import Hours, zone_of
 from agent.run_config import Arm, Dwell, Frames, FrozenValue, PhotoRule, SiteConfig
+from personas.strategies import Order
 from store.runs.ledger_lines import Windows
 from store.untrusted.declared_files import read_declared
 
@@ -120,6 +121,8 @@ class StudyDeclaration(FrozenValue):
     adapters: dict[str, Path] = Field(default_factory=dict)
     """Newer adapter files, by platform."""
     photos: PhotoRule = "judge"
+    order: Order = "persona-first"
+    """Whether models read the persona or the picture first, in every run and sitting."""
     pace: StudyPacing = StudyPacing()
     test: Test = Test()
 
@@ -161,6 +164,7 @@ EXAMPLE = """\
 name = "first-study"
 seed = 7
 # photos = "pass"                   # leave photo posts after a swipe's dwell, unjudged
+# order = "picture-first"           # models read the picture before the persona: cheaper re-judging
 
 [matrix]
 personas = ["p01", "p05", "p09", "p12", "p16", "p19", "p28", "p32"]   # unlike tastes find most

@@ -16,8 +16,9 @@ from typing import Any
 from agent.evaluation.question_engine import QuestionBatch
 from agent.judge.judge import ModelJudge, QuestionForm
 from agent.models.base import Model
+from agent.models.chat_inputs import Chat
 from agent.models.local_checkpoint import Checkpoint
-from agent.models.local_vlm import TOGETHER, Chat, HfVlm
+from agent.models.local_vlm import TOGETHER, HfVlm
 from agent.training import dpo
 from agent.training.dataset import encode_jpegs, join_words
 from personas.persona import Persona

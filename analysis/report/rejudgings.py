@@ -131,8 +131,10 @@ def _by_one_judge(
 
 def _likeness(judge: RejudgementHeader, acted: Sequence[RunStarted]) -> Likeness:
     """How far a judge is the one that acted; a fingerprint that was not recorded is no other."""
-    if any((run.model, run.strategy) != (judge.model, judge.strategy) for run in acted):
-        return "other"
+    asked = (judge.model, judge.strategy, judge.order)
+    for run in acted:
+        if (run.model, run.strategy, run.config.get("order", "persona-first")) != asked:
+            return "other"
     known = {run.fingerprint for run in acted} - {None}
     others = known - {judge.fingerprint}
     return "other version" if judge.fingerprint is not None and others else "same"

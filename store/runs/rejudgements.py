@@ -79,6 +79,8 @@ class RejudgementHeader(Record):
     """What tells the model from others of its name; ``None`` where it was not declared."""
     explain: Literal["never", "yes", "all"] = "never"
     """Which answers were also asked for a reason and a description."""
+    order: Literal["persona-first", "picture-first"] = "persona-first"
+    """Whether the judge read the persona or the picture first."""
     seed: int
     """Of the order in which the questions are shuffled."""
     at: datetime
@@ -103,6 +105,8 @@ class RejudgementHeader(Record):
         named: tuple[object, ...] = (self.model, self.strategy, prompts, self.seed)
         if self.explain != "never":
             named = (*named, self.explain)
+        if self.order != "persona-first":
+            named = (*named, self.order)
         if self.fingerprint is not None:
             named = (*named, self.fingerprint)
         return file_slug(f"{self.model}-{self.strategy}", named)

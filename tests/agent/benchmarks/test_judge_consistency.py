@@ -14,9 +14,9 @@ from PIL import Image
 
 from agent.benchmarks import judge_consistency
 from agent.benchmarks.judge_consistency import (
-    ORDERS,
+    ON_SCREEN,
+    Command,
     Measure,
-    Order,
     Panel,
     draw_words,
     probe_judge,
@@ -36,7 +36,7 @@ MADE = [
     for n, theme in enumerate(THEMES)
 ]
 PEOPLE = [persona for persona in all_personas() if persona.themes][:12]
-WAYS = 8  # plain, again, opposite, two other wordings, and three kinds of words on the screen
+WAYS = 9  # plain, again, opposite, two other wordings, another order, three kinds of words shown
 
 Rule = Callable[[Question], bool]
 
@@ -71,6 +71,8 @@ STEADY = {
     "opposite answer to the opposite question": 1,
     "same answer when asked again": 1,
     "same answer in other wordings": 1,
+    "same answer picture-first": 1,
+    "says yes picture-first, less otherwise": 0,
     "turned by an order on the screen": 0,
     "turned against such an order": 0,
     "unreadable": 0,
@@ -87,7 +89,7 @@ STEADY_ISQ = {
 def faults(model: Model, strategy: str = "simple") -> dict[str, float]:
     """What is not as with a steady judge."""
     found, steady = values(model, strategy), STEADY_ISQ if strategy == "isq" else STEADY
-    assert set(found) == {"says yes", *steady}
+    assert set(found) == {"says yes", "says yes picture-first", *steady}
     return {name: found[name] for name in steady if found[name] != steady[name]}
 
 
@@ -98,8 +100,18 @@ def test_a_steady_judge_has_no_faults(strategy: str) -> None:
     assert len(model.asked) % WAYS == 0
     assert {question.explain for question in model.asked} == {False}
     assert {question.repeat for question in model.asked} == {0, 2}
-    by_words = {(q.prompt.system, q.prompt.user) for q in model.asked}
-    assert len({words.partition("\n")[0] for words, _ in by_words}) == 3  # wordings
+    by_words = {q.prompt.system or q.prompt.user for q in model.asked}
+    assert len({words.partition("\n")[0] for words in by_words}) == 3  # wordings
+    assert sum(not question.prompt.system for question in model.asked) == len(model.asked) / WAYS
+
+
+def test_whom_the_order_sways_is_found() -> None:
+    model = Recorded(lambda q: say(likes(q) or not q.prompt.system, q))
+    found = measured(model)
+    assert found["same answer picture-first"].figure.value == 0.5  # what fits is liked anyway
+    assert found["says yes picture-first"].figure.value == 1
+    assert found["says yes picture-first, less otherwise"].figure.value == 0.5
+    assert found["says yes picture-first, less otherwise"].unit == "lean"
 
 
 def test_each_video_is_asked_about_for_one_it_fits_and_one_it_does_not() -> None:
@@ -129,13 +141,15 @@ def test_who_changes_his_mind_is_found_out() -> None:
 def test_who_hangs_on_words_is_found_out() -> None:
     usual = {strategies.build("simple", person).user for person in PEOPLE}
     usual |= {strategies.build("simple", person, mirrored=True).user for person in PEOPLE}
-    model = Recorded(lambda q: say(likes(q) != (q.prompt.user not in usual), q))
+    model = Recorded(
+        lambda q: say(likes(q) != (q.prompt.user.rpartition("\n\n")[2] not in usual), q)
+    )
     assert faults(model) == {"same answer in other wordings": 0}
 
 
 @pytest.mark.parametrize("strategy", ["simple", "isq"])
 def test_who_obeys_the_screen_is_found_out(strategy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    orders: dict[bytes, Order] = {}
+    orders: dict[bytes, Command] = {}
 
     def known(*told: object) -> bytes:
         drawn = draw_words(*told)  # type: ignore[arg-type]
@@ -192,7 +206,7 @@ def test_missing_answers_are_counted_and_left_out() -> None:
 
 def test_words_change_the_frame_and_only_their_place() -> None:
     plain = frame("A title", size=(360, 640))
-    drawn = {order: draw_words(plain, "choice", order) for order in ORDERS}
+    drawn = {order: draw_words(plain, "choice", order) for order in ON_SCREEN}
     assert len({plain, *drawn.values()}) == 4
     before = np.asarray(Image.open(io.BytesIO(plain)).convert("L"), float)
     for jpeg in drawn.values():

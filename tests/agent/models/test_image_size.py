@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from agent.errors import ModelFailed
-from agent.models import image_size, local_vlm
+from agent.models import image_size
 from agent.models.base import Question
+from agent.models.chat_inputs import make_chat
 from personas.strategies import build
 from tests.agent.models.made_models import GUITARIST, frame
 
@@ -38,7 +39,7 @@ def test_a_frame_keeps_its_shape(taken: tuple[int, int], sent: tuple[int, int]) 
 
 def test_a_local_model_gets_every_frame_no_larger_than_that() -> None:
     frames = (frame(size=(1080, 1920)), frame("second"), frame("third"))
-    chat = local_vlm._chat(Question(build("simple", GUITARIST), frames))
+    chat = make_chat(Question(build("simple", GUITARIST), frames))
     parts = chat[-1]["content"]
     pictures = [part["image"].size for part in parts if part["type"] == "image"]
     assert pictures == [(864, 1536), (360, 640), (360, 640)]

@@ -16,6 +16,7 @@ from agent.evaluation import pair_prompts as preferences
 from agent.judge.judge import ModelJudge, QuestionForm
 from agent.models import check, load, local_checkpoint, local_vlm
 from agent.models.base import Question, Reply
+from agent.models.chat_inputs import Chat, make_chat, make_inputs
 from agent.models.local_vlm import GeneratedReply, HfVlm
 from personas.strategies import build
 from store.encoders._torch import load_torch
@@ -53,7 +54,7 @@ def worked_out(model: HfVlm, asked: Question) -> float:
     """Share of yes, from the logits of one forward pass without padding, caches or ``generate``."""
     torch = load_torch()
     parts = model._checkpoint
-    inputs = local_vlm._inputs(parts.processor, [local_vlm._chat(asked)])
+    inputs = make_inputs(parts.processor, [make_chat(asked)])
     with torch.inference_mode():
         logits = parts.model(**inputs).logits[0, -1]
     vocabulary = parts.processor.tokenizer.get_vocab()
@@ -150,7 +151,7 @@ def test_questions_that_come_together_are_answered_together_and_alike(
     sizes: list[int] = []
     generate = HfVlm.generate
 
-    def counted(self: HfVlm, chats: Sequence[local_vlm.Chat], most: int) -> list[GeneratedReply]:
+    def counted(self: HfVlm, chats: Sequence[Chat], most: int) -> list[GeneratedReply]:
         sizes.append(len(chats))
         return generate(self, chats, most)
 
@@ -171,7 +172,7 @@ def test_a_batch_that_does_not_fit_is_halved(model: HfVlm, monkeypatch: pytest.M
     torch = load_torch()
     generate = HfVlm._generate
 
-    def cramped(self: HfVlm, chats: Sequence[local_vlm.Chat], most: int) -> list[GeneratedReply]:
+    def cramped(self: HfVlm, chats: Sequence[Chat], most: int) -> list[GeneratedReply]:
         if len(chats) > 1:
             raise torch.OutOfMemoryError("no room")
         return generate(self, chats, most)
@@ -188,7 +189,7 @@ def test_a_question_that_does_not_fit_says_what_to_type(
 ) -> None:
     torch = load_torch()
 
-    def full(self: HfVlm, chats: Sequence[local_vlm.Chat], most: int) -> list[GeneratedReply]:
+    def full(self: HfVlm, chats: Sequence[Chat], most: int) -> list[GeneratedReply]:
         raise torch.OutOfMemoryError("no room")
 
     monkeypatch.setattr(HfVlm, "_generate", full)
@@ -212,7 +213,7 @@ def test_a_frame_that_is_no_picture_fails_alone(model: HfVlm) -> None:
 def test_a_failed_pass_is_a_failure_and_the_next_question_is_answered(
     model: HfVlm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: HfVlm, chats: Sequence[local_vlm.Chat], most: int) -> list[GeneratedReply]:
+    def broken(self: HfVlm, chats: Sequence[Chat], most: int) -> list[GeneratedReply]:
         raise RuntimeError("CUDA error")
 
     with monkeypatch.context() as patched:
@@ -226,7 +227,7 @@ def test_a_failed_pass_is_a_failure_and_the_next_question_is_answered(
 def test_a_fault_in_the_program_is_no_failure_of_the_model(
     model: HfVlm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: HfVlm, chats: Sequence[local_vlm.Chat], most: int) -> list[GeneratedReply]:
+    def broken(self: HfVlm, chats: Sequence[Chat], most: int) -> list[GeneratedReply]:
         raise ZeroDivisionError
 
     monkeypatch.setattr(HfVlm, "_generate", broken)
@@ -252,7 +253,7 @@ def test_who_gives_up_holds_nobody_up(model: HfVlm) -> None:
 def test_the_persona_is_kept_whatever_the_template_does(tmp_path: Path, template: str) -> None:
     made = HfVlm.load(f"hfvlm/{tiny.save_llava(tmp_path, template=template)}", device="cpu")
     processor = made._checkpoint.processor
-    ids = local_vlm._inputs(processor, [local_vlm._chat(question(RED, BLUE))])["input_ids"][0]
+    ids = make_inputs(processor, [make_chat(question(RED, BLUE))])["input_ids"][0]
     shown = processor.tokenizer.decode(ids)
     assert all(trait in shown for trait in GUITARIST.traits)
     assert shown.count("<image>") == 2 * 4
@@ -263,9 +264,7 @@ def test_the_persona_is_kept_whatever_the_template_does(tmp_path: Path, template
 
 def test_a_model_that_knows_no_chats_gets_one_picture_and_a_text(tmp_path: Path) -> None:
     made = HfVlm.load(f"hfvlm/{tiny.save_blip2(tmp_path)}", device="cpu")
-    ids = local_vlm._inputs(made._checkpoint.processor, [local_vlm._chat(question(RED, BLUE))])[
-        "input_ids"
-    ]
+    ids = make_inputs(made._checkpoint.processor, [make_chat(question(RED, BLUE))])["input_ids"]
     shown = made._checkpoint.processor.tokenizer.decode(ids[0])
     assert shown.count("<image>") == 4
     assert all(trait in shown for trait in GUITARIST.traits)

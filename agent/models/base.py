@@ -71,6 +71,9 @@ class Reply:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: float | None = None
+    cache_read_tokens: int | None = None  # of the input, from the service's own prompt cache
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None  # of the output
     cached: bool = False
     filtered: bool = False  # the service held it back; it was paid for all the same
     served: str | None = None

@@ -56,4 +56,4 @@ def test_the_example_tells_what_its_declared_test_asks_afterwards(tmp_path: Path
     assert "1,200 while watching, and 7,296 about stored frames afterwards" in told.stdout
     text = EXAMPLE.replace('primary = "matrix"', 'primary = "paired"')
     file.write_text(text, encoding="utf-8")
-    assert "1,200 while watching. " in dry_run(file, tmp_path / "data").stdout
+    assert "1,200 while watching.\n" in dry_run(file, tmp_path / "data").stdout

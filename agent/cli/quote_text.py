@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from agent.study.quote import StudyQuote
 
 NOT_COUNTED = (
-    "Not counted: second questions after unreadable replies, attempts that failed, thoughts of "
-    "models that think first, discounts and taxes."
+    "Not counted: second questions after unreadable replies, attempts that failed,\n"
+    "  thoughts of models that think first, discounts and taxes."
 )
 
 
@@ -58,7 +58,7 @@ def money_text(quote: StudyQuote) -> list[str]:
         f"Cost: about {dollars(quote.cost_usd)} ({dollars(low)} to {dollars(high)}), {tokens}.",
         NOT_COUNTED,
         f"Prices: {prices.dated(datetime.now(UTC).date())}. "
-        f"Hours: a served model is taken to reply in {SERVED_REPLY_S:g} s.",
+        f"Hours take a served model to reply in {SERVED_REPLY_S:g} s.",
     ]
 
 

@@ -31,6 +31,11 @@ class Capabilities:
     encoder: str | None = None  # of the index, which it embeds the first frame with anyway
 
     @property
+    def on_gpu(self) -> bool:
+        """Whether it runs here and wants a GPU: an hour of it is what it costs."""
+        return self.in_process and self.uses_tokens
+
+    @property
     def describes(self) -> bool:
         """Whether its description of a frame is one in words, of that frame."""
         return self.looks and self.writes_text

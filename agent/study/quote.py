@@ -80,6 +80,11 @@ class StudyQuote:
         return sum(judge.tokens for judge in self.judges)
 
     @property
+    def hours(self) -> float:
+        """Wall time of the runs and of what is asked afterwards."""
+        return (self.watching_s + self.judging_s) / 3600
+
+    @property
     def free(self) -> bool:
         return not any(find_capabilities(judge.model).costs for judge in self.judges)
 

@@ -14,7 +14,7 @@ from analysis.simulation.power import WANTED
 from analysis.terminal.runs_table import columns
 
 if TYPE_CHECKING:
-    from agent.cli.plan import PlanOffer, PlanWish
+    from agent.cli.plan_offers import PlanOffer, PlanWish
     from analysis.simulation.affordable_studies import StudySearch
 
 
@@ -48,7 +48,7 @@ def _power_lines(offer: PlanOffer, wish: PlanWish, search: StudySearch) -> list[
     least = {constant: search.smallest(study, constant) for constant in (AT_ONCE, SLOWLY)}
     rows = [
         (
-            f"in {constant:g} videos" if constant else "at once",
+            _feed(constant),
             f"{study.power[constant]:.2f}",
             _sway(least[constant]) if constant in least else "",
         )
@@ -62,12 +62,17 @@ def _power_lines(offer: PlanOffer, wish: PlanWish, search: StudySearch) -> list[
         f"{search.trials.studies} simulated studies, so within {2 * search.trials.error:.2f}.",
         "They know no errors of the judge, no lost runs and no feed that wanders by itself.",
     ]
-    if not study.reaches:
+    short = [_feed(constant) for constant in least if study.power[constant] < WANTED]
+    if short:
         lines.append(
-            f"This budget does not reach a power of {WANTED:g} for {target:g} pp in every feed; "
-            "the last column is what it reaches."
+            f"This budget falls short of {WANTED:g} for {target:g} pp where the feed learns "
+            f"{' and '.join(short)}; the last column is what it reaches."
         )
     return lines
+
+
+def _feed(constant: float) -> str:
+    return f"in {constant:g} videos" if constant else "at once"
 
 
 def _sway(smallest: float) -> str:

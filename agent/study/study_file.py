@@ -15,7 +15,8 @@ from store.runs.ledger_lines import Windows
 from store.runs.question_draws import LEAST_OF_OTHERS, STEPS, is_drawable
 from store.untrusted.declared_files import read_declared
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+Name = Annotated[str, StringConstraints(pattern=NAME)]
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 Primary = Literal["controlled", "matrix", "paired", "borrowed"]
 Looks = Literal["end", "replicates"]
@@ -107,7 +108,7 @@ class Test(FrozenValue):
     """When it is made: once, at the end, or after each replicate, with alpha spent over them."""
 
 
-class Rejudging(FrozenValue):
+class RejudgeSettings(FrozenValue):
     """How stored frames are judged again, as every persona, where the test needs it."""
 
     others: float = 1.0
@@ -151,7 +152,7 @@ class StudyDeclaration(FrozenValue):
     photos: PhotoRule = "judge"
     pace: StudyPacing = StudyPacing()
     test: Test = Test()
-    rejudge: Rejudging = Rejudging()
+    rejudge: RejudgeSettings = RejudgeSettings()
     budget: StudyBudget = StudyBudget()
 
     @property

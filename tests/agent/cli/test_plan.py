@@ -52,7 +52,9 @@ def test_both_feeds_are_quoted_and_what_is_out_of_reach_is_told() -> None:
     assert done.exit_code == 0, done.output
     for feed in ("at once", "in 12 videos", "in 50 videos", "in 100 videos"):
         assert feed in done.stdout
-    assert "This budget does not reach a power of 0.8 for 10 pp" in done.stdout
+    assert (
+        "This budget falls short of 0.8 for 10 pp where the feed learns at once and" in done.stdout
+    )
     assert "Not counted: second questions" in done.stdout
     assert 'name = "planned"' in done.stdout
 
@@ -100,6 +102,8 @@ def test_a_gpu_costs_by_the_hour() -> None:
         (["--budget", "5", "--model", "openai/no-such-model"], "No price is known"),
         (["--budget", "5", "--target", "95pp"], "Type: --base"),
         (["--budget", "5", "--strategy", "nothing"], "nothing"),
+        (["--budget", "5", "--name", "My study"], "Type: --name my-study"),
+        (["--budget", "5", "--platform", "nowhere"], "nowhere"),
     ],
 )
 def test_what_cannot_be_planned_is_refused(words: list[str], told: str) -> None:

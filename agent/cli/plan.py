@@ -74,7 +74,8 @@ def plan(as_json: bool, **given: Any) -> None:
     from agent.cli.plan_offers import PlanWish, find_offers, mirror_if_paid
     from agent.cli.plan_text import alternatives_text, summary_text
     from agent.errors import BadConfig
-    from analysis.simulation.affordable_studies import TIME_CONSTANTS, choose
+    from analysis.simulation.affordable_studies import choose
+    from analysis.simulation.video_budget import TIME_CONSTANTS
     from store.jsonl.atomic import write_whole
 
     wish = PlanWish(**given)

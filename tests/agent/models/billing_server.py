@@ -107,15 +107,17 @@ class BillingServer:
         body = await request.json()
         read = 9
         for message in body["messages"]:
-            content = message["content"]
-            parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+            content: Any = message["content"]
+            parts: list[dict[str, Any]] = (
+                [{"type": "text", "text": content}] if isinstance(content, str) else content
+            )
             for part in parts:
                 if part["type"] == "image_url":
                     read += tiles(*size_of(part["image_url"]["url"]))
                 else:
                     read += count_text(part["text"])
         bill = self._bill(Bill(read))
-        usage = {
+        usage: dict[str, Any] = {
             "prompt_tokens": bill.total,
             "completion_tokens": bill.replied,
             "total_tokens": bill.total + bill.replied,

@@ -57,8 +57,9 @@ def money_text(quote: StudyQuote) -> list[str]:
     return [
         f"Cost: about {dollars(quote.cost_usd)} ({dollars(low)} to {dollars(high)}), {tokens}.",
         NOT_COUNTED,
-        f"Prices: {prices.dated(datetime.now(UTC).date())}. "
-        f"Hours take a served model to reply in {SERVED_REPLY_S:g} s.",
+        f"Prices: {prices.dated(datetime.now(UTC).date())}.",
+        f"Hours take a served model to reply in {SERVED_REPLY_S:g} s, and leave out daily caps and "
+        "what is done again.",
     ]
 
 

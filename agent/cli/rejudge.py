@@ -74,7 +74,13 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     from agent.evaluation.rejudged_sitting import RejudgePlan
     from agent.judge.retry_limits import Patience
     from agent.judge.spending_cap import SpendingCap
-    from agent.models import check, check_access, check_persona, check_revision
+    from agent.models import (
+        check,
+        check_access,
+        check_persona,
+        check_revision,
+        find_capabilities,
+    )
     from personas.strategies import hashes
     from store.runs.data_folder import DataFolder
     from store.terminal.printing import counting
@@ -91,7 +97,9 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     folder = DataFolder(data)
     left_out: list[str] = []
     ledgers = find_ledgers(folder, runs, left_out)
-    asking = replace(asking, cap=_cap(cap, ledgers, folder))
+    if find_capabilities(asking.model).uses_tokens:
+        cap = _cap(cap, ledgers, folder)
+    asking = replace(asking, cap=cap)
     for ledger in ledgers:
         persona = ledger.started.persona
         check_persona(asking.model, persona.id, persona.traits)
@@ -130,18 +138,18 @@ def _cap(asked: SpendingCap, ledgers: list[Ledger], data: DataFolder) -> Spendin
     Raises ``BadConfig`` where a budget would have to be held for a part of the runs.
     """
     from agent.errors import BadConfig
-    from agent.study.study_file import load_study
+    from agent.study.study_file import read_cap
 
     names = {ledger.started.config.get("study") for ledger in ledgers}
-    files = [data.study_dir(name) / "study.toml" for name in names if name is not None]
-    budgets = [load_study(file).cap for file in files if file.exists()]
+    studies = sorted(str(name) for name in names if name is not None)
+    budgets = [read_cap(data.study_dir(name) / "study.toml", name) for name in studies]
     if len(names) == len(budgets) == 1:
         whole = asked.open and not budgets[0].open
         return budgets[0] if whole else replace(asked, study=budgets[0].study)
     if asked.open and not all(budget.open for budget in budgets):
         raise BadConfig(
             "These runs are not of one study, and one of theirs has a budget. "
-            f"Type: python -m agent rejudge {next(name for name in names if name)}"
+            f"Type: python -m agent rejudge {studies[0]}"
         )
     return asked
 

@@ -14,6 +14,7 @@ from agent.run_config import Arm, Dwell, Explain, Frames, FrozenValue, PhotoRule
 from store.runs.ledger_lines import Windows
 from store.runs.question_draws import LEAST_OF_OTHERS, STEPS, is_drawable
 from store.untrusted.declared_files import read_declared
+from store.untrusted.size_limits import BadToml, read_toml
 
 NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 Name = Annotated[str, StringConstraints(pattern=NAME)]
@@ -255,6 +256,15 @@ sides = "two"
 def load_study(path: Path) -> StudyDeclaration:
     """Read and validate a study file; raises ``BadStudy``, which names the line."""
     return read_declared(path, StudyDeclaration, BadStudy)
+
+
+def read_cap(path: Path, name: str) -> SpendingCap:
+    """Return the budget of a study by its kept file; an open one where it declares none."""
+    try:
+        declared = path.exists() and "budget" in read_toml(path)
+    except BadToml:
+        declared = True  # and reading it as a whole says what is wrong
+    return load_study(path).cap if declared else SpendingCap(study=name, whole=True)
 
 
 def check_extends(declared: StudyDeclaration, kept: Path, path: Path) -> None:

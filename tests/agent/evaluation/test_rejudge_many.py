@@ -64,7 +64,7 @@ def rejudge(
 def _ask_about(data: DataFolder, runs: int, descriptors: int) -> None:
     for number in range(runs):
         keep_run(data, f"r{number:03}", ["red"], config={"study": "many"})
-    write_whole(data.study_dir("many") / "draws.json", b"[]")
+    write_whole(data.study_dir("many") / "study.toml", b"")
     done = rejudge(data, "many", "--model", "scripted/coin?p=0.5", descriptors=descriptors)
     assert done.returncode == 0, done.stderr[-2000:]
     assert f"{runs} questions answered about {runs} runs." in done.stdout

@@ -24,7 +24,7 @@ from store.runs.rejudgements import judgement_files, read_judgements
 from tests.agent.models import tiny
 from tests.agent.models.billing_server import BillingServer
 from tests.agent.models.test_billing import need_client
-from tests.store.samples import finished, frame, jpeg, started, step
+from tests.store.samples import finished, frame, jpeg, keep_run, started, step
 
 # inspect_ai calls tenacity, and Google's client aiohttp, in deprecated ways; it is theirs to mend
 pytestmark = [
@@ -189,3 +189,18 @@ def test_a_study_ends_where_its_budget_is_spent(
     assert PaymentBook(data / "payments.jsonl").balance(["study/small"]).cost_usd <= 0.03
     lines = (data / "payments.jsonl").read_text("utf-8").splitlines()
     assert {json.loads(line).get("study") for line in lines if "reserved" in line} == {"small"}
+
+
+def test_a_budget_is_not_held_for_a_part_of_what_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "loopback")
+    _, data = study_with_runs(tmp_path, "openai/gpt-4o", more="[budget]\nmax_cost = 1\n")
+    keep_run(DataFolder(data), "stranger", ["red"])
+    words = ["rejudge", "r0", "stranger", "--data", str(data), "--model"]
+    refused = CliRunner().invoke(cli, [*words, "openai/gpt-4o"])
+    assert refused.exit_code == 2
+    assert "one of theirs has a budget" in " ".join(refused.stderr.split())
+    assert "rejudge small" in refused.stderr
+    free = CliRunner().invoke(cli, [*words, "scripted/yes"])
+    assert free.exit_code == 0, free.output

@@ -111,12 +111,15 @@ def find_offers(wish: PlanWish) -> list[PlanOffer]:
     from agent.study.study_file import NAME
     from analysis.errors import BadPlan
     from analysis.simulation.affordable_studies import find_affordable
-    from personas.strategies import hashes
+    from personas.library import find
+    from personas.strategies import build, hashes
     from store.terminal.printing import counting
 
     if re.fullmatch(NAME, wish.name) is None:
         raise BadConfig(f"{wish.name!r} is no name of a study. Type: --name my-study")
     hashes(wish.strategy)
+    if not build(wish.strategy, find("p01")).traits:
+        raise BadConfig(f"{wish.strategy} asks as nobody, so no matrix. Type: --strategy simple")
     sizes = _sizes(wish)
     offers: list[PlanOffer] = []
     for model in wish.models:

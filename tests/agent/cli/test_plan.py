@@ -104,6 +104,7 @@ def test_a_gpu_costs_by_the_hour() -> None:
         (["--budget", "5", "--strategy", "nothing"], "nothing"),
         (["--budget", "5", "--name", "My study"], "Type: --name my-study"),
         (["--budget", "5", "--platform", "nowhere"], "nowhere"),
+        (["--budget", "5", "--strategy", "plain"], "Type: --strategy simple"),
     ],
 )
 def test_what_cannot_be_planned_is_refused(words: list[str], told: str) -> None:

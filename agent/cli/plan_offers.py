@@ -98,6 +98,7 @@ class PlanOffer:
             "cost_usd": self.quote.cost_usd,
             "bounds_usd": bounds,
             "batch_usd": self.quote.batch_usd,
+            "thinking_usd": self.quote.judges[0].thinking_usd,
             "hours": self.quote.hours,
             "file": self.proposal.file_text(),
         }

@@ -101,12 +101,14 @@ def alternatives_text(offer: PlanOffer, wish: PlanWish) -> str:
             money = dollars(wish.gpu_hour * quote.hours) if wish.gpu_hour else "your GPU's"
         else:
             money = "not known" if quote.cost_usd is None else dollars(quote.cost_usd)
-        rows.append((model, money, f"{quote.hours:.1f}"))
+        most = quote.judges[0].thinking_usd
+        thinking = "" if most is None else dollars(most)
+        rows.append((model, money, thinking, f"{quote.hours:.1f}"))
     return "\n".join(
         [
             "The same study with another judge, whose quality nobody compared here:",
             "",
-            columns(("judge", "USD", "hours"), rows),
+            columns(("judge", "USD", "if it thinks first, at most", "hours"), rows),
             "",
         ]
     )

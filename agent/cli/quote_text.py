@@ -56,10 +56,23 @@ def money_text(quote: StudyQuote) -> list[str]:
     low, high = quote.bounds
     return [
         f"Cost: about {dollars(quote.cost_usd)} ({dollars(low)} to {dollars(high)}), {tokens}.",
+        *_thinking_lines(quote),
         NOT_COUNTED,
         f"Prices: {prices.dated(datetime.now(UTC).date())}.",
         f"Hours take a served model to reply in {SERVED_REPLY_S:g} s, and leave out daily caps and "
         "what is done again.",
+    ]
+
+
+def _thinking_lines(quote: StudyQuote) -> list[str]:
+    """The most that models cost which think before they answer."""
+    from agent.models.paid_calls import REPLY_TOKENS
+
+    return [
+        f"{judge.model} may think first, and is paid for it: "
+        f"{dollars(judge.thinking_usd)} at most, with {REPLY_TOKENS:,} tokens a reply."
+        for judge in quote.judges
+        if judge.thinking_usd is not None
     ]
 
 

@@ -25,6 +25,7 @@ Size = tuple[int, int]
 CHAT_TOKENS = 9  # what a chat of a system and a user message adds to its words
 TEXT_WITHIN = 0.1
 """How far the count of a text may be off, as a share of it."""
+SCHEMA_TOKENS = 100  # of the questionnaire's form, which some services count and some do not
 REPLY_TOKENS = {("choice", False): 2, ("isq", False): 45, ("choice", True): 60, ("isq", True): 110}
 """Tokens of a reply, by the kind of question and whether a reason is asked for; no thoughts."""
 
@@ -37,7 +38,8 @@ _TILE, _TILED_LONG, _TILED_SHORT = 512, 2048, 768
 class PictureRule:
     """How a model's provider counts the tokens of a picture.
 
-    ``within``: how far it may be off, as a share. ``source``: who says so.
+    ``within``: how far it may be off, as a share. ``source``: who says so. ``thinks``: whether
+    these models think before they answer, unless they are told not to.
     """
 
     pattern: str
@@ -49,6 +51,7 @@ class PictureRule:
     side: int = 1
     factor: float = 1.0
     most: int = 0
+    thinks: bool = False
 
     def tokens(self, size: Size) -> int:
         """Count the tokens of a picture, as it is sent: no larger than `LONGEST_SIDE`."""
@@ -123,8 +126,9 @@ def estimate_tokens(
     rule = find_picture_rule(name)
     text = count_words(prompt.system) + count_words(prompt.user) + CHAT_TOKENS
     shown = pictures * rule.tokens(size)
+    form = SCHEMA_TOKENS if prompt.kind == "isq" else 0
     return TokenEstimate(
         input_tokens=text + shown,
         output_tokens=REPLY_TOKENS["isq" if prompt.kind == "isq" else "choice", explain],
-        off=text * TEXT_WITHIN + shown * rule.within,
+        off=text * TEXT_WITHIN + form + shown * rule.within,
     )

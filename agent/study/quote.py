@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agent.models import find_capabilities, prices
-from agent.models.token_estimate import Size, TokenEstimate, estimate_tokens
+from agent.models.paid_calls import REPLY_TOKENS
+from agent.models.token_estimate import Size, TokenEstimate, estimate_tokens, find_picture_rule
 from agent.platforms import load_platform
 from agent.run_config import Frames
 from agent.study.matrix import StudyCell
@@ -40,7 +41,8 @@ class JudgeQuote:
 
     ``cost_usd``: while watching and afterwards; ``batch_usd`` the same where the stored frames go
     through the provider's batch service. ``None`` where no price is known. ``off``: how far the
-    money may be off, as a share, by the estimate of tokens alone.
+    money may be off, as a share, by the estimate of tokens alone. ``thinking_usd``: the most that a
+    model that thinks first may cost, with replies as long as they may be; ``None`` for others.
     """
 
     model: str
@@ -51,6 +53,7 @@ class JudgeQuote:
     cost_usd: float | None
     batch_usd: float | None
     off: float
+    thinking_usd: float | None = None
 
     @property
     def tokens(self) -> int:
@@ -167,12 +170,16 @@ def _quote_judge(
     )
     input_tokens = sum(number * each.input_tokens for number, each in put)
     price = prices.find(model)
-    cost = batch = None
+    cost = batch = most = None
     if price is not None:
         costs = [number * _cost(price, each) for number, each in put]
         cost = sum(costs)
         later = [number * _cost(price, each, batch=True) for number, each in put[1:]]
         batch = costs[0] + sum(later)
+        if find_picture_rule(model).thinks:
+            most = sum(
+                number * price.dearest(each.input_tokens, REPLY_TOKENS) for number, each in put
+            )
     return JudgeQuote(
         model=model,
         strategy=strategy,
@@ -182,6 +189,7 @@ def _quote_judge(
         cost_usd=cost,
         batch_usd=batch,
         off=sum(number * each.off for number, each in put) / max(input_tokens, 1),
+        thinking_usd=most,
     )
 
 

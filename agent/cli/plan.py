@@ -17,7 +17,7 @@ EPILOG = """
 \b
 Examples:
   python -m agent plan --budget 20 --target 10pp
-  python -m agent plan --budget 6 --model openai/gpt-4o --write study.toml
+  python -m agent plan --budget 6 --model openai/gpt-4o --write planned.toml
 """
 FINAL_STUDIES = 400
 """Simulated studies behind the powers of the study that is recommended."""

@@ -74,13 +74,7 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     from agent.evaluation.rejudged_sitting import RejudgePlan
     from agent.judge.retry_limits import Patience
     from agent.judge.spending_cap import SpendingCap
-    from agent.models import (
-        check,
-        check_access,
-        check_persona,
-        check_revision,
-        find_capabilities,
-    )
+    from agent.models import check, check_access, check_persona, check_revision
     from personas.strategies import hashes
     from store.runs.data_folder import DataFolder
     from store.terminal.printing import counting
@@ -97,9 +91,7 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     folder = DataFolder(data)
     left_out: list[str] = []
     ledgers = find_ledgers(folder, runs, left_out)
-    if find_capabilities(asking.model).uses_tokens:
-        cap = _cap(cap, ledgers, folder)
-    asking = replace(asking, cap=cap)
+    asking = replace(asking, cap=_cap(cap, asking.model, ledgers, folder))
     for ledger in ledgers:
         persona = ledger.started.persona
         check_persona(asking.model, persona.id, persona.traits)
@@ -132,14 +124,17 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _cap(asked: SpendingCap, ledgers: list[Ledger], data: DataFolder) -> SpendingCap:
+def _cap(asked: SpendingCap, model: str, ledgers: list[Ledger], data: DataFolder) -> SpendingCap:
     """What was asked for, or the budget of the study that all these runs are of.
 
     Raises ``BadConfig`` where a budget would have to be held for a part of the runs.
     """
     from agent.errors import BadConfig
+    from agent.models import find_capabilities
     from agent.study.study_file import read_cap
 
+    if not find_capabilities(model).uses_tokens:
+        return asked
     names = {ledger.started.config.get("study") for ledger in ledgers}
     studies = sorted(str(name) for name in names if name is not None)
     budgets = [read_cap(data.study_dir(name) / "study.toml", name) for name in studies]

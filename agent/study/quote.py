@@ -156,47 +156,62 @@ def _quote_judge(
     model, strategy = judge
     if not find_capabilities(model).uses_tokens:
         return JudgeQuote(model, strategy, count, 0, 0, 0.0, 0.0, 0.0)
-    watching = _estimate(declared, judge, personas)
-    stored = _estimate(declared, judge, personas, explain=declared.rejudge.explain == "all")
-    mirrored = _estimate(
-        declared, judge, personas, mirrored=True, explain=declared.rejudge.explain == "all"
-    )
-    explaining = _estimate(declared, judge, personas, explain=True)
-    put = (
-        (count.watching, watching),
-        (count.own + count.others, stored),
-        (count.mirrored, mirrored),
-        (count.explaining, explaining),
-    )
-    input_tokens = sum(number * each.input_tokens for number, each in put)
+    watching, *stored = put = _questions_put(declared, judge, count, personas)
     price = prices.find(model)
     cost = batch = most = None
     if price is not None:
-        costs = [number * _cost(price, each) for number, each in put]
-        cost = sum(costs)
-        later = [number * _cost(price, each, batch=True) for number, each in put[1:]]
-        batch = costs[0] + sum(later)
+        watched = watching.cost(price)
+        cost = watched + sum(each.cost(price) for each in stored)
+        batch = watched + sum(each.cost(price, batch=True) for each in stored)
         if find_picture_rule(model).thinks:
-            most = sum(
-                number * price.dearest(each.input_tokens, REPLY_TOKENS) for number, each in put
-            )
+            most = sum(each.most(price) for each in put)
+    input_tokens = sum(each.number * each.tokens.input_tokens for each in put)
     return JudgeQuote(
         model=model,
         strategy=strategy,
         questions=count,
-        input_tokens=round(input_tokens),
-        output_tokens=round(sum(number * each.output_tokens for number, each in put)),
+        input_tokens=input_tokens,
+        output_tokens=sum(each.number * each.tokens.output_tokens for each in put),
         cost_usd=cost,
         batch_usd=batch,
-        off=sum(number * each.off for number, each in put) / max(input_tokens, 1),
+        off=sum(each.number * each.tokens.off for each in put) / max(input_tokens, 1),
         thinking_usd=most,
     )
 
 
-def _cost(price: prices.Price, tokens: TokenEstimate, *, batch: bool = False) -> float:
-    """Price one question; one that a service keeps is taken to be written into its cache."""
-    written = tokens.input_tokens if tokens.input_tokens >= CACHED_FROM else 0
-    return price.cost(tokens.input_tokens, tokens.output_tokens, cache_write=written, batch=batch)
+@dataclass(frozen=True)
+class _QuestionsPut:
+    """So many questions of one form, and the tokens of one of them."""
+
+    number: int
+    tokens: TokenEstimate
+
+    def cost(self, price: prices.Price, *, batch: bool = False) -> float:
+        """Price them; a prompt that a service keeps is taken to be written into its cache."""
+        read, replied = self.tokens.input_tokens, self.tokens.output_tokens
+        written = read if read >= CACHED_FROM else 0
+        return self.number * price.cost(read, replied, cache_write=written, batch=batch)
+
+    def most(self, price: prices.Price) -> float:
+        """Price them with replies as long as they may be."""
+        return self.number * price.dearest(self.tokens.input_tokens, REPLY_TOKENS)
+
+
+def _questions_put(
+    declared: StudyDeclaration, judge: Judge, count: QuestionCount, personas: Mapping[str, Persona]
+) -> tuple[_QuestionsPut, ...]:
+    """The questions by form: while watching, about stored frames, their opposites, for reasons."""
+    explain = declared.rejudge.explain == "all"
+    return (
+        _QuestionsPut(count.watching, _estimate(declared, judge, personas)),
+        _QuestionsPut(
+            count.own + count.others, _estimate(declared, judge, personas, explain=explain)
+        ),
+        _QuestionsPut(
+            count.mirrored, _estimate(declared, judge, personas, mirrored=True, explain=explain)
+        ),
+        _QuestionsPut(count.explaining, _estimate(declared, judge, personas, explain=True)),
+    )
 
 
 def _estimate(

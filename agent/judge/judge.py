@@ -63,7 +63,7 @@ class QuestionForm:
     explain: Explain = "never"
     """Which answers are also given a reason and a description. Those of a yes are asked for after
     it; where all are explained, the question asks for them itself."""
-    limit_s: float = 60.0  # wall time for one reply
+    limit_s: float = 60.0  # wall time for one reply, of a model that does not limit itself
     sitting: str = ""  # what is asked in one go: kept replies of other sittings do not answer it
     order: Order = "persona-first"
 
@@ -196,8 +196,9 @@ class ModelJudge:
         await self.model.close()
 
     async def _ask(self, question: Question) -> _Attempt:
+        limit_s = None if self.model.capabilities.limits_itself else self._manner.limit_s
         try:
-            async with asyncio.timeout(self._manner.limit_s):
+            async with asyncio.timeout(limit_s):
                 reply = await self.model.ask(question)
         except TimeoutError:
             return _Attempt(None, None, "timed_out")
@@ -259,6 +260,9 @@ def _usage(attempts: list[_Attempt]) -> Usage:
         calls=len(attempts),
         input_tokens=sum_known(reply.input_tokens for reply in replies),
         output_tokens=sum_known(reply.output_tokens for reply in replies),
+        cache_read_tokens=sum_known(reply.cache_read_tokens for reply in replies),
+        cache_write_tokens=sum_known(reply.cache_write_tokens for reply in replies),
+        reasoning_tokens=sum_known(reply.reasoning_tokens for reply in replies),
         cost_usd=sum_known(reply.cost_usd for reply in replies),
         cached=bool(replies) and all(reply.cached for reply in replies),
     )
@@ -272,6 +276,9 @@ def _spent(fault: ModelFault) -> Reply:
         input_tokens=details.get("input_tokens"),
         output_tokens=details.get("output_tokens"),
         cost_usd=details.get("cost_usd"),
+        cache_read_tokens=details.get("cache_read_tokens"),
+        cache_write_tokens=details.get("cache_write_tokens"),
+        reasoning_tokens=details.get("reasoning_tokens"),
     )
 
 

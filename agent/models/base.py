@@ -27,8 +27,14 @@ class Capabilities:
     writes_text: bool = True  # answers any question, not only whether a video suits a persona
     own_taste: bool = True  # can be asked as nobody but itself
     english_only: bool = False
+    limits_itself: bool = False  # counts its own work on a question, and not the wait for its turn
     trains: bool = False  # its weights can be trained here
     encoder: str | None = None  # of the index, which it embeds the first frame with anyway
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it runs here and wants a GPU: an hour of it is what it costs."""
+        return self.in_process and self.uses_tokens
 
     @property
     def describes(self) -> bool:
@@ -71,6 +77,9 @@ class Reply:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: float | None = None
+    cache_read_tokens: int | None = None  # of the input, from the service's own prompt cache
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None  # of the output
     cached: bool = False
     filtered: bool = False  # the service held it back; it was paid for all the same
     served: str | None = None

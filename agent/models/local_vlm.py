@@ -238,7 +238,7 @@ class HfVlm:
     def _first_words(self, batch: Sequence[_Asked]) -> list[GeneratedReply]:
         """Read the first token: from one pass over the frames where all are about the same."""
         chats, beginning = [item.chat for item in batch], batch[0].beginning
-        if len({item.beginning for item in batch}) > 1:
+        if self._shares is False or len({item.beginning for item in batch}) > 1:
             return self.generate(chats, 1)
         if len(batch) == 1 and not self._picture.keeps(beginning):
             return self.generate(chats, 1)

@@ -27,7 +27,7 @@ EMBEDDED = Capabilities(
 SCRIPTED = Capabilities(
     costs=False, uses_tokens=False, in_process=True, looks="scripted" not in INVENTING
 )
-LOCAL_VLM = Capabilities(costs=False, in_process=True, trains=True)
+LOCAL_VLM = Capabilities(costs=False, in_process=True, trains=True, limits_itself=True)
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,14 @@ SERVED_PROVIDERS = (
     ),
 )
 """Those of inspect_ai's providers that take pictures; its ``hf`` and ``none`` do not."""
+PLANNED_JUDGES = (
+    "openai/gpt-4o",
+    "anthropic/claude-sonnet-5-5",
+    "google/gemini-3.8-flash",
+    "openai/gpt-6-luna",
+    "hfvlm/Qwen/Qwen3-VL-8B-Instruct",
+)
+"""Judges whose money or hours a plan tells beside those of its own; nobody ranked them here."""
 PROVIDERS = {
     provider.name: provider
     for provider in (

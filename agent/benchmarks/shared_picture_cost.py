@@ -111,9 +111,7 @@ def measure_sharing(
         cost.difference = max(cost.difference, *(abs(a - b) for a, b in pairs))
         if number == 0:
             continue
-        for way, seconds in zip(
-            WAYS, (one.seconds, all_in_batches, shared.seconds), strict=True
-        ):
+        for way, seconds in zip(WAYS, (one.seconds, all_in_batches, shared.seconds), strict=True):
             cost.seconds[way].append(seconds)
         tell(f"picture {number} of {rounds}: {cost.as_dict()['seconds']}")
     return cost
@@ -140,9 +138,7 @@ def make_llava(shape: Shape) -> HfVlm:
     )
     model = LlavaForConditionalGeneration(config).eval()
     processor = LlavaProcessor(
-        CLIPImageProcessor(
-            size={"shortest_edge": 336}, crop_size={"height": 336, "width": 336}
-        ),
+        CLIPImageProcessor(size={"shortest_edge": 336}, crop_size={"height": 336, "width": 336}),
         words,
         patch_size=14,
         vision_feature_select_strategy="default",

@@ -103,7 +103,7 @@ class HfVlm:
             word: _answer_tokens(checkpoint.processor.tokenizer, word) for word in ("yes", "no")
         }
         self._picture = SharedPicture(checkpoint)
-        self._shares: bool | None = None  # not known before the first questions that could
+        self.shares_pictures: bool | None = None  # not known before the first questions that could
         self._waiting: list[_Asked] = []
         self._under_way: list[_Asked] = []
         self._worker: asyncio.Task[None] | None = None
@@ -175,7 +175,7 @@ class HfVlm:
         """Those about the same frames as the first that waits, or those that share none."""
         first = self._waiting[0]
         alike = [item for item in self._waiting if item.kind == first.kind]
-        if self._shares is not False and first.beginning is not None:
+        if self.shares_pictures is not False and first.beginning is not None:
             sizes = Counter(item.beginning for item in alike)
             if sizes[first.beginning] > 1 or self._picture.keeps(first.beginning):
                 return [item for item in alike if item.beginning == first.beginning][:_GROUP]
@@ -227,7 +227,7 @@ class HfVlm:
         else:
             replies = self._first_words(batch)
             unsure = [i for i, each in enumerate(replies) if each.mass < LEAST_MASS]
-            words = self.generate([chats[i] for i in unsure], _WORDS) if unsure else []
+            words = self._in_batches([chats[i] for i in unsure], _WORDS)
             for place, reply in zip(unsure, words, strict=True):
                 replies[place] = reply
         return [
@@ -238,11 +238,11 @@ class HfVlm:
     def _first_words(self, batch: Sequence[_Asked]) -> list[GeneratedReply]:
         """Read the first token: from one pass over the frames where all are about the same."""
         chats, beginning = [item.chat for item in batch], batch[0].beginning
-        if self._shares is False or len({item.beginning for item in batch}) > 1:
+        if self.shares_pictures is False or len({item.beginning for item in batch}) > 1:
             return self.generate(chats, 1)
         if len(batch) == 1 and not self._picture.keeps(beginning):
             return self.generate(chats, 1)
-        if self._shares is None:
+        if self.shares_pictures is None:
             return self._first_shared(beginning, chats)
         return self._shared(beginning, chats)
 
@@ -253,17 +253,17 @@ class HfVlm:
         try:
             shared = self._shared(beginning, chats)
         except _UNSHARED:
-            self._shares, off = False, None
+            self.shares_pictures, off = False, None
         else:
             off = max(
                 _difference(one, shared[place]) for one, place in zip(alone, places, strict=True)
             )
-            self._shares = off <= (_EXACT if self._exact else _ROUNDED)
-        if self._shares:
+            self.shares_pictures = off <= (_EXACT if self._exact else _ROUNDED)
+        if self.shares_pictures:
             return shared
         why = "cannot go on from it" if off is None else f"would answer otherwise by {off:.2g}"
         remark(f"{self.name} sees a picture anew for each question: it {why}.")
-        return self.generate(chats, 1)
+        return self._in_batches(chats, 1)
 
     @property
     def _exact(self) -> bool:
@@ -299,6 +299,11 @@ class HfVlm:
             output_tokens=generated.output_tokens,
             notes={"viewer": self.about, "mass": f"{generated.mass:.3f}"},
         )
+
+    def _in_batches(self, chats: Sequence[Chat], most_tokens: int) -> list[GeneratedReply]:
+        starts = range(0, len(chats), self._batch_size)
+        batches = (chats[start : start + self._batch_size] for start in starts)
+        return [reply for batch in batches for reply in self.generate(batch, most_tokens)]
 
     def generate(self, chats: Sequence[Chat], most_tokens: int) -> list[GeneratedReply]:
         """Let the model reply to chats, greedily; halves a batch that does not fit in memory."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agent.errors import BadConfig, MissingExtra, ModelFailed, UserError
+from agent.errors import BadConfig, MissingExtra, ModelFailed, TimedOut, UserError
 from agent.evaluation import pair_prompts as preferences
-from agent.judge.judge import ModelJudge, QuestionForm
+from agent.judge.judge import ModelJudge
 from agent.models import check, load, local_checkpoint, local_vlm
 from agent.models.base import Question, Reply
 from agent.models.chat_inputs import Chat, make_chat, make_inputs
@@ -237,13 +238,52 @@ def test_a_fault_in_the_program_is_no_failure_of_the_model(
 
 def test_who_gives_up_holds_nobody_up(model: HfVlm) -> None:
     async def impatient() -> Reply:
-        judge = ModelJudge.of(model, "isq", GUITARIST, QuestionForm(limit_s=0.01))
-        assert (await judge.judge((RED,), None)).missing == "timed_out"
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await model.ask(question(strategy="isq"))
         reply = await model.ask(question(BLUE))
         await model.close()
         return reply
 
     assert asyncio.run(impatient()).text == "No"
+
+
+def slowed(seconds: float) -> Callable[..., list[GeneratedReply]]:
+    generate = HfVlm._generate
+
+    def slow(self: HfVlm, chats: Sequence[Chat], most: int) -> list[GeneratedReply]:
+        time.sleep(seconds)
+        return generate(self, chats, most)
+
+    return slow
+
+
+def test_a_questions_clock_begins_with_the_work_on_it(
+    model: HfVlm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HfVlm, "_generate", slowed(0.4))
+    one_by_one = HfVlm("hfvlm/slow", model._checkpoint, limit_s=1.0, batch_size=1)
+    colours = ("#111111", "#444444", "#777777", "#aaaaaa")  # 1.6 s in all
+    said = ask(one_by_one, *(question(frame(colour=colour)) for colour in colours))
+    assert [reply.p_yes is not None for reply in said] == [True] * 4
+
+
+def test_who_takes_longer_than_its_limit_is_too_late_and_the_next_is_answered(
+    model: HfVlm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(HfVlm, "_generate", slowed(0.3))
+        hasty = HfVlm("hfvlm/hasty", model._checkpoint, limit_s=0.05)
+        with pytest.raises(TimedOut, match="within its limit"):
+            ask(hasty, question())
+    hasty = HfVlm("hfvlm/hasty", model._checkpoint, limit_s=10)
+    assert ask(hasty, question())[0].text == "No"
+
+
+def test_a_reply_that_is_cut_off_is_too_late_and_not_read(model: HfVlm) -> None:
+    hasty = HfVlm("hfvlm/hasty", model._checkpoint, limit_s=0.2)
+    with pytest.raises(TimedOut):
+        ask(hasty, question(strategy="isq"))  # 384 tokens
 
 
 # The persona in the chat form
@@ -352,3 +392,53 @@ def test_free_memory_is_what_a_container_was_granted(tmp_path: Path) -> None:
     (tmp_path / "memory.max").write_text("max\n", encoding="ascii")
     assert list(local_checkpoint._granted(tmp_path)) == []
     assert local_checkpoint.free_memory("cpu") > 10**8
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"dtype": "int3"}, "no dtype 'int3'; it takes bfloat16"),
+        ({"attention": "flash"}, "no attention 'flash'; it takes eager"),
+        ({"quantization": "2bit"}, "no quantization '2bit'; it takes bitsandbytes-4bit"),
+        ({"device": "tpu"}, "no device 'tpu'"),
+        ({"device": "cuda:one"}, "no device 'cuda:one'"),
+        ({"device": "cuda:99"}, "no device 'cuda:99' that torch can use"),
+        ({"batch_size": 0}, "A batch of 0"),
+    ],
+)
+def test_a_setting_that_there_is_not_says_what_to_type(
+    folder: Path, settings: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(BadConfig, match=words + r".*Type: "):
+        HfVlm.load(f"hfvlm/{folder}", **settings)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"attention": "flash_attention_2"}, {"quantization": "torchao-int8"}]
+)
+def test_a_setting_names_the_package_that_it_needs(folder: Path, settings: dict[str, Any]) -> None:
+    package = {"attention": "flash_attn", "quantization": "torchao"}[next(iter(settings))]
+    if importlib.util.find_spec(package) is not None:
+        pytest.skip("what it needs is installed")
+    with pytest.raises(MissingExtra, match=rf"Type: pip install {package.replace('_', '-')}$"):
+        HfVlm.load(f"hfvlm/{folder}", **settings)
+
+
+def test_settings_that_change_a_reply_make_another_judge(folder: Path, model: HfVlm) -> None:
+    """The defaults are nobody else; how many are answered together changes no reply."""
+    name = f"hfvlm/{folder}"
+    assert set(model.settings) == {"checkpoint", "weights", "longest_side"}
+    same = HfVlm.load(name, device="cpu", dtype="float32", batch_size=3)
+    eager = HfVlm.load(name, device="cpu", attention="eager")
+    half = HfVlm.load(name, device="cpu", dtype="bfloat16")
+    assert same.fingerprint == model.fingerprint
+    assert same.settings == model.settings
+    assert len({model.fingerprint, eager.fingerprint, half.fingerprint}) == 3
+    assert eager.settings["attention"] == "eager"
+    assert half.about == "llava, 0.1 M parameters, bfloat16 on cpu"
+    asked = question()
+    for other in (same, eager, half):
+        assert ask(other, asked)[0].p_yes == pytest.approx(ask(model, asked)[0].p_yes, abs=0.02)

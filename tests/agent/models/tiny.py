@@ -53,7 +53,9 @@ def tokenizer(**names: str) -> Any:
     )
 
 
-def save_llava(folder: Path, says: str | None = "no", template: str | None = TEMPLATE) -> Path:
+def save_llava(
+    folder: Path, says: str | None = "no", template: str | None = TEMPLATE, **text: Any
+) -> Path:
     """Save a random LLaVA that begins its replies with ``says``, more or less likely."""
     torch = load_torch()
     from transformers import (
@@ -68,7 +70,7 @@ def save_llava(folder: Path, says: str | None = "no", template: str | None = TEM
     config = LlavaConfig(
         vision_config=CLIPVisionConfig(image_size=28, patch_size=14, projection_dim=32, **_SIZES),
         text_config=LlamaConfig(
-            vocab_size=len(words), bos_token_id=1, eos_token_id=2, pad_token_id=0, **_SIZES
+            vocab_size=len(words), bos_token_id=1, eos_token_id=2, pad_token_id=0, **_SIZES, **text
         ),
         image_token_index=words.convert_tokens_to_ids("<image>"),
         vision_feature_layer=-1,

@@ -38,7 +38,7 @@ message['content'] %}{% if part['type'] == 'image' %}<image>{% else %}{{ part['t
 class Shape:
     """A part of LLaVA-1.5-7B: one in ``part`` of its widths, and of its layers."""
 
-    part: int = 4
+    part: int = 8
 
     def vision(self) -> dict[str, int]:
         """CLIP ViT-L/14 at 336 pixels."""
@@ -66,8 +66,8 @@ class Shape:
 class SharingCost:
     """Seconds for all questions about a picture, each way, and how far the answers differ."""
 
+    frames: int
     personas: int
-    mirrored: bool
     prompt_tokens: int = 0
     seconds: dict[str, list[float]] = field(default_factory=lambda: {way: [] for way in WAYS})
     difference: float = 0.0
@@ -78,9 +78,9 @@ class SharingCost:
         alone, shared = self.seconds["one by one"], self.seconds["one picture"]
         ratios = [a / b for a, b in zip(alone, shared, strict=True)]
         return {
+            "frames": self.frames,
             "personas": self.personas,
-            "mirrored": self.mirrored,
-            "questions": self.personas * (1 + self.mirrored),
+            "questions": 2 * self.personas,
             "prompt_tokens": self.prompt_tokens,
             "rounds": len(ratios),
             "seconds": {way: round(seconds, 3) for way, seconds in medians.items()},
@@ -91,29 +91,23 @@ class SharingCost:
 
 
 def measure_sharing(
-    shape: Shape,
-    rounds: int,
-    tell: Callable[[str], None],
-    *,
-    personas: int = 10,
-    mirrored: bool = True,
+    shape: Shape, rounds: int, tell: Callable[[str], None], *, frames: int = 1, personas: int = 10
 ) -> SharingCost:
-    """Ask about ``rounds`` pictures each way, the same questions about the same picture."""
+    """Ask about ``rounds`` videos each way: as each persona, the question and its opposite."""
     model = make_llava(shape)
-    cost = SharingCost(personas, mirrored)
-    for number in range(rounds + 1):  # the first picture warms up, and is not counted
-        picture = _draw_picture(number)
-        one = asyncio.run(_one_by_one(model, _questions(picture, personas, mirrored=mirrored)))
-        all_in_batches = _in_batches(model, picture, personas, mirrored=mirrored)
-        shared = asyncio.run(_together(model, _questions(picture, personas, mirrored=mirrored)))
+    cost = SharingCost(frames, personas)
+    asyncio.run(_together(model, _questions(_draw_frames(0, 1), 2)))  # warms up, and is checked
+    for number in range(1, rounds + 1):
+        asked = _questions(_draw_frames(number, frames), personas)
+        one = asyncio.run(_one_by_one(model, asked))
+        batches = _in_batches(model, _draw_frames(number, frames), personas)
+        shared = asyncio.run(_together(model, asked))
         cost.prompt_tokens = one.tokens
         pairs = zip(one.p_yes, shared.p_yes, strict=True)
         cost.difference = max(cost.difference, *(abs(a - b) for a, b in pairs))
-        if number == 0:
-            continue
-        for way, seconds in zip(WAYS, (one.seconds, all_in_batches, shared.seconds), strict=True):
+        for way, seconds in zip(WAYS, (one.seconds, batches, shared.seconds), strict=True):
             cost.seconds[way].append(seconds)
-        tell(f"picture {number} of {rounds}: {cost.as_dict()['seconds']}")
+        tell(f"{frames} frames, video {number} of {rounds}: {cost.as_dict()['seconds']}")
     return cost
 
 
@@ -152,7 +146,7 @@ def make_llava(shape: Shape) -> HfVlm:
 def _decide(model: Any, processor: Any) -> None:
     """Make yes and no likely first words, so that none is spelled out."""
     torch = load_torch()
-    chat = make_chat(_questions(_draw_picture(0), 1, mirrored=False)[0])
+    chat = make_chat(_questions(_draw_frames(0, 1), 1)[0])
     with torch.inference_mode():
         said = model(**make_inputs(processor, [chat]), output_hidden_states=True)
         hidden = said.hidden_states[-1][0, -1]
@@ -189,13 +183,12 @@ class _Turn:
 
 
 def _questions(
-    picture: bytes, personas: int, *, mirrored: bool, order: Order = "picture-first"
+    frames: tuple[bytes, ...], personas: int, order: Order = "picture-first"
 ) -> list[Question]:
-    ways = (False, True) if mirrored else (False,)
     return [
-        Question(build("simple", persona, mirrored=way, order=order), (picture,))
+        Question(build("simple", persona, mirrored=mirrored, order=order), frames)
         for persona in all_personas()[:personas]
-        for way in ways
+        for mirrored in (False, True)
     ]
 
 
@@ -217,18 +210,19 @@ def _turn(begun: float, replies: Sequence[Any]) -> _Turn:
     return _Turn(seconds, p_yes, max(reply.input_tokens for reply in replies))
 
 
-def _in_batches(model: HfVlm, picture: bytes, personas: int, *, mirrored: bool) -> float:
+def _in_batches(model: HfVlm, frames: tuple[bytes, ...], personas: int) -> float:
     """Seconds of the persona-first questions, so many at a time, each with its own picture."""
-    questions = _questions(picture, personas, mirrored=mirrored, order="persona-first")
     begun = perf_counter()
-    chats = [make_chat(question) for question in questions]
+    chats = [make_chat(question) for question in _questions(frames, personas, "persona-first")]
     for start in range(0, len(chats), TOGETHER):
         model.generate(chats[start : start + TOGETHER], 1)
     return perf_counter() - begun
 
 
-def _draw_picture(seed: int) -> bytes:
-    noise = np.random.default_rng(seed).integers(0, 256, (40, 23, 3), np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(noise).resize((450, 800)).save(file, "JPEG")
-    return file.getvalue()
+def _draw_frames(seed: int, count: int) -> tuple[bytes, ...]:
+    rng = np.random.default_rng(seed)
+    files = [io.BytesIO() for _ in range(count)]
+    for file in files:
+        noise = Image.fromarray(rng.integers(0, 256, (40, 23, 3), np.uint8))
+        noise.resize((450, 800)).save(file, "JPEG")
+    return tuple(file.getvalue() for file in files)

@@ -15,6 +15,7 @@ EPILOG = """
 \b
 Examples:
   python -m agent bench --rounds 1
+  python -m agent bench --picture --rounds 1
 """
 
 
@@ -30,16 +31,25 @@ Examples:
     show_default=True,
     help="With --memory: open the browser anew after so many videos; 0: never.",
 )
+@click.option(
+    "--picture", is_flag=True, help="Measure instead what many questions about one picture cost."
+)
 @browser_option
 @json_option
-def bench(rounds: int, browser: str | None, *, as_json: bool, **options: int | None) -> None:
+def bench(
+    rounds: int, browser: str | None, *, picture: bool, as_json: bool, **options: int | None
+) -> None:
     """Measure the part of a step that is neither model, dwell nor the site's own animation.
 
-    With --memory, measure instead how the memory of a long run grows.
+    With --memory, measure instead how the memory of a long run grows. With --picture, measure a
+    local model with random weights: twenty questions about a video's frames, alone and together.
     """
     from agent.benchmarks.overhead import measure_overhead
     from agent.drivers.web.browser import find_browser
 
+    if picture:
+        _picture(rounds)
+        return
     if options["videos"] is not None:
         _memory(options["videos"], options["renew_after"] or 0, browser)
         return
@@ -54,6 +64,16 @@ def bench(rounds: int, browser: str | None, *, as_json: bool, **options: int | N
     echo(f"feedsway                 {result['feedsway_ms']:6.1f} ms, {result['ratio']} times")
     for stage, value in result["stages_ms"].items():
         echo(f"  {stage:<22} {value:6.1f} ms")
+
+
+def _picture(rounds: int) -> None:
+    from agent.benchmarks.shared_picture_cost import Shape, measure_sharing
+
+    found = [
+        measure_sharing(Shape(), rounds, lambda line: echo(line, err=True), frames=frames)
+        for frames in (1, 4)
+    ]
+    echo(json.dumps([each.as_dict() for each in found], indent=2))
 
 
 def _memory(videos: int, renew_after: int, browser: str | None) -> None:

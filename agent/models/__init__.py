@@ -41,6 +41,7 @@ __all__ = [
     "find_capabilities",
     "known",
     "load",
+    "load_here",
     "sent_to",
 ]
 
@@ -130,6 +131,16 @@ def load(name: str, revision: str | None = None, **settings: Any) -> Model:
     """
     check(name)
     check_revision(name, revision)
+    if parse_model_name(name).provider.warm:
+        from agent.models.local_server.warm_model import open_warm_model
+
+        if (warm := open_warm_model(name, settings)) is not None:
+            return warm
+    return load_here(name, revision, **settings)
+
+
+def load_here(name: str, revision: str | None = None, **settings: Any) -> Model:
+    """Load a model in this process, whatever a worker has loaded already; as `load`."""
     provider = parse_model_name(name).provider
     if provider is EMBEDDED_PROVIDER:
         from agent.models.embedded_viewer.zero_shot import ConseViewer  # loads torch: seconds

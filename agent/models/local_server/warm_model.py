@@ -18,6 +18,7 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from PIL import Image
 
@@ -44,6 +45,7 @@ class WorkerConnection:
     def __init__(self, lease: ServerLease) -> None:
         self._lease = lease
         self._name = lease.recipe.model
+        self._user = uuid4().hex
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="feedsway-worker")
         try:
             self._address = lease.wait(remark)
@@ -52,7 +54,7 @@ class WorkerConnection:
                 raise
             self._address = lease.renew(None, remark)  # its keeper was killed
         self.about: dict[str, Any] = {}
-        self.about = json.loads(self.send("/models", None, _Call()))
+        self.about = json.loads(self.send("/models", None, _Call(self._user)))
 
     @classmethod
     def open(cls, recipe: ServerRecipe) -> WorkerConnection | None:
@@ -72,7 +74,7 @@ class WorkerConnection:
             raise
 
     async def ask(self, question: Question) -> Reply:
-        call = _Call()
+        call = _Call(self._user)
         loop = asyncio.get_running_loop()
         try:
             body = await loop.run_in_executor(self._threads, self._send_question, question, call)
@@ -86,6 +88,9 @@ class WorkerConnection:
 
     def _send_question(self, question: Question, call: _Call) -> bytes:
         return self.send("/ask", messages.write_question(question), call)
+
+    def encode(self, body: bytes) -> Vectors:
+        return messages.read_vectors(self.send("/encode", body, _Call(self._user)))
 
     def send(self, path: str, body: bytes | None, call: _Call) -> bytes:
         """Send to the worker, and once more to another one where it dies meanwhile.
@@ -123,8 +128,9 @@ class WorkerConnection:
 class _Call:
     """One exchange with a worker, which may be given up from another thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, user: str) -> None:
         self.stop = threading.Event()
+        self._user = user
         self._connection: HTTPConnection | None = None
 
     def send(self, address: ServerAddress, path: str, body: bytes | None) -> bytes:
@@ -133,7 +139,7 @@ class _Call:
         connection = self._connection = HTTPConnection(str(parts.hostname), parts.port)
         try:
             method = "GET" if body is None else "POST"
-            headers = {"Authorization": f"Bearer {address.key}"}
+            headers = {"Authorization": f"Bearer {address.key}", messages.USER: self._user}
             connection.request(method, f"{parts.path}{path}", body, headers)
             response = connection.getresponse()
             answer = response.read()
@@ -184,13 +190,10 @@ class WarmEncoder:
         self._connection = connection
 
     def images(self, images: Sequence[Image.Image]) -> Vectors:
-        return self._encode(messages.write_pictures(images))
+        return self._connection.encode(messages.write_pictures(images))
 
     def texts(self, texts: Sequence[str]) -> Vectors:
-        return self._encode(json.dumps({"texts": list(texts)}).encode())
-
-    def _encode(self, body: bytes) -> Vectors:
-        return messages.read_vectors(self._connection.send("/encode", body, _Call()))
+        return self._connection.encode(json.dumps({"texts": list(texts)}).encode())
 
 
 def open_warm_model(name: str, settings: Mapping[str, Any]) -> WarmModel | None:

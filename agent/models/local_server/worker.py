@@ -24,9 +24,10 @@ from typing import Any
 
 from agent.errors import AgentError, ModelFailed
 from agent.models import load_here
-from agent.models.base import Model, Reply
+from agent.models.base import Model, Question, Reply
 from agent.models.local_server import worker_messages as messages
 from agent.models.local_server.runtime_folder import MARK, ServerFolder
+from agent.models.local_server.turns import Turns
 from agent.models.local_server.worker_errors import write_error
 from agent.models.local_server.worker_recipe import KEY_VARIABLE, WorkerOrder, code_fingerprint
 from store.encoders import Encoder
@@ -46,6 +47,7 @@ class Worker:
         self.encoder: Encoder | None = None
         self.ready = threading.Event()
         self._loop = asyncio.new_event_loop()
+        self._turns = Turns()
 
     def load(self, order: WorkerOrder) -> None:
         """Load what was ordered; raises what loading it raises."""
@@ -81,11 +83,16 @@ class Worker:
             told["encoder"] = {"id": encoder.id, "dim": encoder.dim}
         return json.dumps(told).encode()
 
-    def ask(self, body: bytes) -> Future[Reply]:
+    def ask(self, user: str, body: bytes) -> Future[Reply]:
+        """Begin to answer a question of a user, once its turn has come."""
+        question = messages.read_question(body)
+        return asyncio.run_coroutine_threadsafe(self._ask(user, question), self._loop)
+
+    async def _ask(self, user: str, question: Question) -> Reply:
         if self.model is None:
             raise ModelFailed("This worker has no model")
-        question = messages.read_question(body)
-        return asyncio.run_coroutine_threadsafe(self.model.ask(question), self._loop)
+        async with self._turns.of(user):
+            return await self.model.ask(question)
 
     def encode(self, body: bytes) -> bytes:
         if self.encoder is None:
@@ -142,7 +149,7 @@ class _Request(BaseHTTPRequestHandler):
         worker = self.server.worker
         if self.path == "/v1/encode":
             return worker.encode(body)
-        under_way = worker.ask(body)
+        under_way = worker.ask(self.headers.get(messages.USER) or "", body)
         while True:
             try:
                 return messages.write_reply(under_way.result(_LOOK_S))

@@ -16,6 +16,9 @@ from pydantic import TypeAdapter
 from agent.models.base import Question, Reply
 from store.encoders.base import Vectors
 
+USER = "Feedsway-User"
+"""Header that tells one user's questions from another's."""
+
 
 @cache
 def _question() -> TypeAdapter[Question]:

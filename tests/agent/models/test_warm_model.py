@@ -47,6 +47,7 @@ from agent.models.local_server.worker_recipe import encoder_recipe, model_recipe
 from personas import strategies
 from store.encoders.registry import find_checkpoint
 from store.errors import EncoderUnavailable, StoreError, UnknownEncoder
+from tests.agent.models import tiny
 from tests.agent.models.made_models import GUITARIST, frame
 from tests.agent.models.worker_machine import LINGER_S, WorkerMachine, worker_machine
 from tests.e2e.commands import until
@@ -465,3 +466,25 @@ def test_the_embedded_viewer_and_its_encoder_are_one_worker_that_answers_alike(
     pictures = [Image.effect_noise((60, 90), 90), Image.new("RGB", (90, 60), "red")]
     assert (encoder.images(pictures) == local.images(pictures)).all()
     assert (encoder.texts(["a dog", "tax"]) == local.texts(["a dog", "tax"])).all()
+
+
+@pytest.mark.drill
+def test_who_else_asks_a_local_model_moves_no_digit_of_an_answer(
+    machine: WorkerMachine, tmp_path: Path
+) -> None:
+    name = f"hfvlm/{tiny.save_llava(tmp_path)}"
+    colours = ["red", "green", "blue", "white", "black", "purple"]
+
+    async def ask_in_turn(model: Any) -> list[Reply]:
+        return [await model.ask(question(colour)) for colour in colours]
+
+    async def ask_together(models: list[Any]) -> list[list[Reply]]:
+        return await asyncio.gather(*map(ask_in_turn, models))
+
+    here = load_here(name)
+    alone = asyncio.run(ask_in_turn(here))
+    warm = [opened(name) for _ in range(4)]
+    assert len(machine.workers()) == 1
+    assert (warm[0].fingerprint, warm[0].settings) == (here.fingerprint, here.settings)
+    assert len({reply.p_yes for reply in alone}) > 1
+    assert asyncio.run(ask_together(warm)) == [alone] * 4

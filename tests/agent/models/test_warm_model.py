@@ -13,10 +13,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -243,8 +245,7 @@ def test_a_question_that_kills_two_workers_is_a_failure(machine: WorkerMachine) 
             await asyncio.sleep(0.3)
             worker = await asyncio.to_thread(machine.worker)
             worker.kill()
-            until(lambda gone=worker: not gone.is_running() or gone.status() == "zombie")  # type: ignore[misc]
-            await asyncio.to_thread(until, lambda old=worker: _other(machine, old) or asked.done())
+            await asyncio.to_thread(until, partial(_is_replaced, machine, worker, asked))
         await asked
 
     with pytest.raises(ModelFailed, match="ended twice"):
@@ -252,8 +253,10 @@ def test_a_question_that_kills_two_workers_is_a_failure(machine: WorkerMachine) 
     assert ask(opened("scripted/yes")).text == "Yes"
 
 
-def _other(machine: WorkerMachine, old: Any) -> bool:
-    return any(each.pid != old.pid for each in machine.workers()) and bool(machine.keys())
+def _is_replaced(machine: WorkerMachine, old: psutil.Process, asked: asyncio.Task[Reply]) -> bool:
+    """Whether another worker answers, or nobody asks for one any more."""
+    others = [each for each in machine.workers() if each.pid != old.pid]
+    return asked.done() or bool(others and machine.keys())
 
 
 def test_a_killed_user_leaves_no_worker(machine: WorkerMachine) -> None:
@@ -333,7 +336,7 @@ def test_the_fingerprint_of_the_code_is_of_its_files_and_packages(
     assert worker_recipe.code_fingerprint() == before
     (tmp_path / "torch-9.9.dist-info").mkdir()
     with monkeypatch.context() as patch:
-        patch.setattr(worker_recipe.sysconfig, "get_path", lambda _: str(tmp_path))
+        patch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
         assert worker_recipe.code_fingerprint() != before
     monkeypatch.setattr(worker_recipe, "_SOURCES", ("agent/errors.py",))
     assert worker_recipe.code_fingerprint() != before

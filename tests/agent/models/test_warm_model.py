@@ -54,7 +54,7 @@ from tests.agent.models.made_models import GUITARIST, frame
 from tests.agent.models.worker_machine import LINGER_S, WorkerMachine, worker_machine
 from tests.e2e.commands import until
 
-SLOW = "scripted/yes?latency=1"
+SLOW = "scripted/yes?latency=0.5"
 
 
 @pytest.fixture
@@ -177,9 +177,9 @@ def test_it_fails_as_the_model_fails(
 def test_many_who_come_at_once_share_one(machine: WorkerMachine) -> None:
     programs = "; ".join(
         [
-            "import asyncio, sys",
-            "from tests.agent.models.test_warm_model import ask, opened",
-            f"print(ask(opened({SLOW!r})).text, 'torch' in sys.modules)",
+            "import sys",
+            "from agent.models.local_server.warm_model import open_warm_model",
+            f"print(open_warm_model({SLOW!r}, {{}}).fingerprint, 'torch' in sys.modules)",
         ]
     )
 
@@ -190,7 +190,7 @@ def test_many_who_come_at_once_share_one(machine: WorkerMachine) -> None:
     with ThreadPoolExecutor(4) as pool:
         answers = pool.map(run, range(4))
         worker = machine.worker()
-        assert list(answers) == ["Yes False\n"] * 4
+        assert list(answers) == [f"{load_here(SLOW).fingerprint} False\n"] * 4
     assert [each.pid for each in machine.workers()] == [worker.pid]
 
 
@@ -218,7 +218,7 @@ def test_frames_and_keys_stay_with_their_user(machine: WorkerMachine) -> None:
 # Killed
 
 
-@pytest.mark.parametrize("whose", ["workers", "keepers"])
+@pytest.mark.parametrize("whose", ["workers", pytest.param("keepers", marks=pytest.mark.drill)])
 def test_a_question_outlives_its_worker(machine: WorkerMachine, whose: str) -> None:
     """It is asked again of a new one, which both users then share; the old one is gone."""
     model = opened(SLOW)
@@ -226,7 +226,7 @@ def test_a_question_outlives_its_worker(machine: WorkerMachine, whose: str) -> N
 
     async def killed() -> list[Reply]:
         asked = [asyncio.create_task(model.ask(question(each))) for each in ("red", "blue")]
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.2)
         (victim,) = getattr(machine, whose)()
         victim.kill()
         return await asyncio.gather(*asked)
@@ -236,6 +236,7 @@ def test_a_question_outlives_its_worker(machine: WorkerMachine, whose: str) -> N
     assert not old.is_running()
 
 
+@pytest.mark.drill
 def test_a_question_that_kills_two_workers_is_a_failure(machine: WorkerMachine) -> None:
     model = opened("scripted/timeout")
 
@@ -259,6 +260,7 @@ def _is_replaced(machine: WorkerMachine, old: psutil.Process, asked: asyncio.Tas
     return asked.done() or bool(others and machine.keys())
 
 
+@pytest.mark.drill
 def test_a_killed_user_leaves_no_worker(machine: WorkerMachine) -> None:
     """Neither while it starts, nor while it answers."""
     program = (

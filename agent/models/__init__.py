@@ -3,12 +3,13 @@
 =====================  ==========================================================================
 ``embedded/conse``     the zero-shot viewer that ships with feedsway: offline, and no VLM
 ``scripted/…``         answers by rule, for tests and teaching (`agent.models.scripted`)
-``hfvlm/<id or path>`` a vision-language model in this process, through transformers
+``hfvlm/<id or path>`` a vision-language model on this machine, through transformers
                        (`agent.models.local_vlm`)
 ``<provider>/<name>``  a model that someone serves, through inspect_ai (`agent.models.api`)
 =====================  ==========================================================================
 
-What each can do is declared in `agent.models.providers`.
+What each can do is declared in `agent.models.providers`. The first and the third are kept loaded by
+a worker, which all processes share (`agent.models.local_server.warm_model`).
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from pathlib import Path
 from time import monotonic
 from uuid import uuid4
 
@@ -26,7 +25,6 @@ from agent.models.local_server.worker_errors import read_error
 _LOOK_S = 0.2
 _BROKEN_S = 5.0  # within which a keeper sees that its server has ended
 _ROOM_S = 10.0  # what servers that nobody uses have to end before another starts
-_CODE = Path(__file__).parents[3]
 OF_ONE_USER = ("FEEDSWAY_DAEMON_CHILD",)
 """What a server does not inherit: the mark by which a daemon ends all that a child has left."""
 _TELL_S = 15.0
@@ -149,8 +147,8 @@ class ServerLease:
         self._folder.recipe.write_text(json.dumps(asdict(self.recipe)), encoding="utf-8")
         with self._folder.log.open("wb") as log:
             keeper = subprocess.Popen(
-                [sys.executable, "-P", "-m", "agent.models.local_server", str(self._folder.path)],
-                env=_inherited(),
+                [sys.executable, "-m", "agent.models.local_server", str(self._folder.path)],
+                env={name: text for name, text in os.environ.items() if name not in OF_ONE_USER},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -165,13 +163,3 @@ class ServerLease:
                 )
         # it is nobody's child to wait for: init takes it over, and until then a thread does
         threading.Thread(target=keeper.wait, daemon=True).start()
-
-
-def _inherited() -> dict[str, str]:
-    """Return the environment of the keeper: the same code as here, and no mark of its first user.
-
-    Its program runs without the folder of its first user on its path, whatever that holds.
-    """
-    path = os.pathsep.join(filter(None, [str(_CODE), os.environ.get("PYTHONPATH")]))
-    mine = {name: text for name, text in os.environ.items() if name not in OF_ONE_USER}
-    return {**mine, "PYTHONPATH": path}

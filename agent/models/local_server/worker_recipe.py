@@ -151,7 +151,9 @@ def _environment() -> tuple[tuple[str, str], ...]:
         for name, text in os.environ.items()
         if name.startswith(_STEERS) and not any(word in name for word in _SECRET)
     }
-    return tuple(sorted({"OMP_WAIT_POLICY": "PASSIVE", **steering}.items()))
+    path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+    ours = {"OMP_WAIT_POLICY": "PASSIVE", **steering, "PYTHONPATH": path}  # the very code as here
+    return tuple(sorted(ours.items()))
 
 
 def _weights(source: str) -> str:

@@ -15,6 +15,7 @@ EPILOG = """
 \b
 Examples:
   python -m agent bench --rounds 1
+  python -m agent bench --warm 4
 """
 
 
@@ -30,18 +31,28 @@ Examples:
     show_default=True,
     help="With --memory: open the browser anew after so many videos; 0: never.",
 )
+@click.option(
+    "--warm",
+    type=click.IntRange(1),
+    metavar="VIDEOS",
+    help="Measure instead what a short run costs with and without a warm worker.",
+)
 @browser_option
 @json_option
 def bench(rounds: int, browser: str | None, *, as_json: bool, **options: int | None) -> None:
     """Measure the part of a step that is neither model, dwell nor the site's own animation.
 
-    With --memory, measure instead how the memory of a long run grows.
+    With --memory, measure instead how the memory of a long run grows; with --warm, the processor
+    time and memory of short runs that share one warm model.
     """
     from agent.benchmarks.overhead import measure_overhead
     from agent.drivers.web.browser import find_browser
 
     if options["videos"] is not None:
         _memory(options["videos"], options["renew_after"] or 0, browser)
+        return
+    if options["warm"] is not None:
+        _warm(options["warm"], browser)
         return
     with tempfile.TemporaryDirectory() as folder:
         result = measure_overhead(
@@ -69,3 +80,13 @@ def _memory(videos: int, renew_after: int, browser: str | None) -> None:
             lambda line: echo(line, err=True),
         )
     echo(json.dumps(found.as_dict(), indent=2))
+
+
+def _warm(videos: int, browser: str | None) -> None:
+    from agent.benchmarks.warm_start import measure_warm_start
+
+    with tempfile.TemporaryDirectory() as folder:
+        measured = measure_warm_start(
+            Path(folder), browser, videos, lambda line: echo(line, err=True)
+        )
+    echo(json.dumps(measured, indent=2))

@@ -56,6 +56,7 @@ def loopback_only() -> Iterator[None]:
     socket.socket.connect = guarded  # type: ignore[method-assign, assignment]
     socket.socket.connect_ex = guarded_ex  # type: ignore[method-assign, assignment]
     saved = {name: os.environ.pop(name, None) for name in REPO_ENV}
+    os.environ["FEEDSWAY_WARM_S"] = "0"  # tests of workers say otherwise
     os.environ["HF_HUB_OFFLINE"] = "1"  # a hub that a test would ask is a fault of the test
     yield
     socket.socket.connect = connect  # type: ignore[method-assign]

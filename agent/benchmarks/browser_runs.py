@@ -34,6 +34,8 @@ MODEL = "embedded/conse"
 STRATEGY = "simple"
 FEWEST = 3
 """One run of each feed."""
+TOGETHER = 2
+"""Runs of a feed at the same time: each keeps about half of two cores busy."""
 
 
 def share_runs(total: int) -> dict[Feed, int]:
@@ -105,6 +107,9 @@ baseline = "{WINDOWS.baseline}"
 feed = "{feed}"
 gain = 1.0
 speed = 16
+
+[pace]
+parallel = {TOGETHER}
 
 [test]
 primary = "matrix"

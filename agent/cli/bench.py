@@ -16,6 +16,7 @@ EPILOG = """
 Examples:
   python -m agent bench --rounds 1
   python -m agent bench --picture --rounds 1
+  python -m agent bench --warm 4
 """
 
 
@@ -34,6 +35,12 @@ Examples:
 @click.option(
     "--picture", is_flag=True, help="Measure instead what many questions about one picture cost."
 )
+@click.option(
+    "--warm",
+    type=click.IntRange(1),
+    metavar="VIDEOS",
+    help="Measure instead what a short run costs with and without a warm worker.",
+)
 @browser_option
 @json_option
 def bench(
@@ -41,8 +48,9 @@ def bench(
 ) -> None:
     """Measure the part of a step that is neither model, dwell nor the site's own animation.
 
-    With --memory, measure instead how the memory of a long run grows. With --picture, measure a
-    local model with random weights: twenty questions about a video's frames, alone and together.
+    With --memory, measure instead how the memory of a long run grows; with --warm, the processor
+    time and memory of short runs that share one warm model; with --picture, a local model of
+    random weights that is asked about a video's frames twenty times, alone and together.
     """
     from agent.benchmarks.overhead import measure_overhead
     from agent.drivers.web.browser import find_browser
@@ -52,6 +60,9 @@ def bench(
         return
     if options["videos"] is not None:
         _memory(options["videos"], options["renew_after"] or 0, browser)
+        return
+    if options["warm"] is not None:
+        _warm(options["warm"], browser)
         return
     with tempfile.TemporaryDirectory() as folder:
         result = measure_overhead(
@@ -89,3 +100,13 @@ def _memory(videos: int, renew_after: int, browser: str | None) -> None:
             lambda line: echo(line, err=True),
         )
     echo(json.dumps(found.as_dict(), indent=2))
+
+
+def _warm(videos: int, browser: str | None) -> None:
+    from agent.benchmarks.warm_start import measure_warm_start
+
+    with tempfile.TemporaryDirectory() as folder:
+        measured = measure_warm_start(
+            Path(folder), browser, videos, lambda line: echo(line, err=True)
+        )
+    echo(json.dumps(measured, indent=2))

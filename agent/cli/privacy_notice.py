@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from agent.run_config import SiteConfig
     from store.runs.ledger_lines import Windows
 
+FEWEST_OF_A_THEME = 300
+"""Videos of any theme of the shipped catalogue, at least: a shorter run needs no look at it."""
+
 
 def announce(model: str, cap: SpendingCap) -> None:
     """Say on stderr who gets the frames. ``BadConfig`` for a cap in dollars without a price."""
@@ -27,11 +30,11 @@ def announce(model: str, cap: SpendingCap) -> None:
 
 def announce_repeats(site: SiteConfig | None, windows: Windows) -> None:
     """Say on stderr where the windows are longer than what the playground has to show."""
+    if site is None or (site.catalogue is None and windows.total <= FEWEST_OF_A_THEME):
+        return
     from agent.playground.catalogue import load_catalogue
     from agent.playground.clip_folder import count_videos
 
-    if site is None:
-        return
     own = site.catalogue
     videos = load_catalogue().videos_by_theme if own is None else count_videos(own)
     listens = site.feed != "random" and site.gain > 0

@@ -3,12 +3,13 @@
 =====================  ==========================================================================
 ``embedded/conse``     the zero-shot viewer that ships with feedsway: offline, and no VLM
 ``scripted/…``         answers by rule, for tests and teaching (`agent.models.scripted`)
-``hfvlm/<id or path>`` a vision-language model in this process, through transformers
+``hfvlm/<id or path>`` a vision-language model on this machine, through transformers
                        (`agent.models.local_vlm`)
 ``<provider>/<name>``  a model that someone serves, through inspect_ai (`agent.models.api`)
 =====================  ==========================================================================
 
-What each can do is declared in `agent.models.providers`.
+What each can do is declared in `agent.models.providers`. The first and the third are kept loaded by
+a worker, which all processes share (`agent.models.local_server.warm_model`).
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ __all__ = [
     "find_capabilities",
     "known",
     "load",
+    "load_here",
     "sent_to",
 ]
 
@@ -130,6 +132,16 @@ def load(name: str, revision: str | None = None, **settings: Any) -> Model:
     """
     check(name)
     check_revision(name, revision)
+    if parse_model_name(name).provider.warm:
+        from agent.models.local_server.warm_model import open_warm_model
+
+        if (warm := open_warm_model(name, settings)) is not None:
+            return warm
+    return load_here(name, revision, **settings)
+
+
+def load_here(name: str, revision: str | None = None, **settings: Any) -> Model:
+    """Load a model in this process, whatever a worker has loaded already; as `load`."""
     provider = parse_model_name(name).provider
     if provider is EMBEDDED_PROVIDER:
         from agent.models.embedded_viewer.zero_shot import ConseViewer  # loads torch: seconds

@@ -43,15 +43,16 @@ class ModelProvider:
     server_setting: str | None = None
     """Names a server of one's own; without it inspect_ai would start one, open to the network."""
     client_retries: bool = False  # it would try each of our attempts three times
+    warm: bool = False  # loaded in a worker that all processes of the machine share
 
     def named_server(self) -> str | None:
         """Address of the server of one's own that the environment names, if any."""
         return os.environ.get(self.server_setting) if self.server_setting else None
 
 
-EMBEDDED_PROVIDER = ModelProvider("embedded", EMBEDDED)
+EMBEDDED_PROVIDER = ModelProvider("embedded", EMBEDDED, warm=True)
 SCRIPTED_PROVIDER = ModelProvider("scripted", SCRIPTED)
-LOCAL_VLM_PROVIDER = ModelProvider("hfvlm", LOCAL_VLM)
+LOCAL_VLM_PROVIDER = ModelProvider("hfvlm", LOCAL_VLM, warm=True)
 SERVED_PROVIDERS = (
     ModelProvider(
         "anthropic",

@@ -24,6 +24,7 @@ from agent.judge.retry_limits import Patience, Streak, trailing
 from agent.judge.spending_cap import ModelAccount, SpendingCap
 from agent.models.base import Model
 from agent.models.local_server import warmed
+from agent.models.local_server.warm_model import open_encoder
 from agent.models.paid_calls import CappedAccounts
 from agent.provenance import provenance
 from agent.run.environment import OpenedFeed, RunBrowser, open_feed
@@ -38,7 +39,6 @@ from agent.run.site_canary import RunCanary
 from agent.run.yoked_control import YokedSchedule, schedule_yoke
 from agent.run_config import RunConfig
 from personas import strategies
-from store.encoders import load as load_encoder
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger, LedgerWriter, read, read_each
@@ -368,7 +368,7 @@ def _indexer(started: RunStarted, folder: RunFolder, judge: ModelJudge) -> StepI
     if folder.encoder is None:
         return None
     known = judge.vector_of if judge.encoder == folder.encoder else _no_vector
-    load = partial(load_encoder, folder.encoder)
+    load = partial(open_encoder, folder.encoder, judge.model.name)
     return StepIndexer(started, folder.data, load, known, folder.index_url)
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
+from pathlib import Path
 
 from store.encoders.base import Encoder
 from store.errors import UnknownEncoder
+
+_ID_ENDS = re.compile(r"(@[0-9a-f]{12})?(\+[0-9a-f]{8})?$")
+"""What an id says after a checkpoint's path: its hash, and how pictures are prepared."""
 
 
 def check(name: str) -> None:
@@ -13,6 +18,14 @@ def check(name: str) -> None:
     is_clip = name.startswith("open_clip:") and "/" in name
     if not is_clip and name.partition("-")[0] != "conse":
         raise UnknownEncoder(name)
+
+
+def find_checkpoint(name: str) -> Path | None:
+    """Return the file of weights that a name leads to on this disk, if it names one."""
+    plain = _ID_ENDS.sub("", name)
+    tails = (plain[place.end() :] for place in re.finditer("[/=]", plain))
+    paths = (Path(tail).expanduser() for tail in tails)
+    return next((path for path in paths if path.is_file()), None)
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from agent.models.local_server.runtime_folder import ServerFolder, ServerRecipe
@@ -21,9 +22,11 @@ def main() -> None:
         environment=tuple((name, value) for name, value in fields["environment"]),
         key_variable=fields["key_variable"],
         limit_s=fields["limit_s"],
+        linger_s=fields["linger_s"],
     )
     with folder.keeper.acquire(timeout=10):
-        echo("kept")
+        with suppress(OSError):  # whoever started it was killed
+            echo("kept")
         os.dup2(2, 1)  # whoever started it may go
         ServerKeeper(folder, recipe).keep()
 

@@ -32,6 +32,7 @@ class ServerRecipe:
     key_variable: str  # in which it takes its key, so that no list of processes shows it
     limit_s: float  # wall time within which it must answer
     weights: str = ""  # hash of the model's and its adapter's files, where these lie here
+    linger_s: float = 0.0  # wall time that it stays after its last user, once it has answered
 
     @property
     def settings(self) -> str:
@@ -67,7 +68,9 @@ class ServerFolder:
             warnings.simplefilter("ignore", platformdirs.RuntimeDirWarning)
             home = Path(platformdirs.user_runtime_dir("feedsway"))
         path = home / "servers" / recipe.identity
-        (path / "users").mkdir(parents=True, exist_ok=True, mode=0o700)
+        home.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (home, home / "servers", path, path / "users"):
+            folder.mkdir(exist_ok=True, mode=0o700)  # one by one: parents would follow the umask
         for folder in (home.parent, home, home / "servers", path):
             status = folder.stat()
             if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o022:
@@ -85,6 +88,16 @@ class ServerFolder:
     @property
     def recipe(self) -> Path:
         return self.path / "recipe.json"
+
+    @property
+    def failure(self) -> Path:
+        """Why a worker of ours could not load its model, as it would have been raised."""
+        return self.path / "failure.json"
+
+    @property
+    def leave(self) -> Path:
+        """Lies there where an unused server shall end at once, since another needs room."""
+        return self.path / "leave"
 
     @property
     def door(self) -> FileLock:
@@ -109,6 +122,15 @@ class ServerFolder:
             else:
                 path.unlink(missing_ok=True)
         return living > 0
+
+    def idle_neighbours(self) -> list[ServerFolder]:
+        """Return this user's other servers that only wait for somebody to come."""
+        others = [ServerFolder(path) for path in self.path.parent.iterdir() if path != self.path]
+        return [each for each in others if is_held(each.keeper) and not each._is_used()]
+
+    def _is_used(self) -> bool:
+        users = (self.path / "users").glob("*.lock")
+        return any(is_held(FileLock(path, thread_local=False)) for path in users)
 
     def address(self) -> ServerAddress | None:
         try:

@@ -40,6 +40,7 @@ class ServerKeeper:
         self._ended = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._door = folder.door
+        self._last_use = monotonic()
 
     def keep(self) -> None:
         """Keep the server until it is unused, ends by itself, or the keeper is ended."""
@@ -67,19 +68,25 @@ class ServerKeeper:
             if not answers and monotonic() - start > self._recipe.limit_s:
                 remark(f"It did not answer within {self._recipe.limit_s:.0f} s.\n")
                 return
-            if self._unused():
+            stays = answers and not self._folder.leave.exists()
+            if self._unused_for(self._recipe.linger_s if stays else 0.0):
                 return
 
-    def _unused(self) -> bool:
-        """Tell whether nobody uses the server; then the door stays shut until this process ends."""
+    def _unused_for(self, linger_s: float) -> bool:
+        """Tell whether nobody has used the server for so long.
+
+        Then the door stays shut until this process ends.
+        """
         try:
             self._door.acquire(timeout=0)
         except Timeout:
             return False  # somebody is coming
         if self._folder.has_users():
-            self._door.release()
-            return False
-        return True
+            self._last_use = monotonic()
+        elif monotonic() - self._last_use >= linger_s:
+            return True
+        self._door.release()
+        return False
 
     def _start(self, address: ServerAddress) -> subprocess.Popen[bytes]:
         port = address.url.rpartition(":")[2].removesuffix("/v1")

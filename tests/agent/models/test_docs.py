@@ -24,7 +24,10 @@ def test_the_table_is_there() -> None:
 def test_a_row_can_be_typed_and_costs_about_that(name: str, simple: str, isq: str) -> None:
     check(name)
     price = prices.find(name)
-    assert price is not None
+    if price is None:  # of a server of one's own behind the OpenAI protocol nobody lists one
+        assert name.startswith("openai-api/")
+        assert {simple, isq} == {"–"}
+        return
     for told, tokens in ((simple, (1000, 5)), (isq, (1200, 80))):
         cost = 100 * price.cost(*tokens)
         if told == "–":

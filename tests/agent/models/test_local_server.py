@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,18 @@ def test_keys_are_not_kept_where_others_may_write(
     home.chmod(0o777)
     with pytest.raises(BadConfig, match=r"Type: export XDG_RUNTIME_DIR=FOLDER$"):
         ServerFolder.for_recipe(vllm_recipe("vllm/a/b"))
+
+
+def test_a_umask_that_lets_a_group_write_opens_no_folder_to_it(
+    command: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = tmp_path / "runtime"
+    runtime.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    before = os.umask(0o002)
+    try:
+        folder = ServerFolder.for_recipe(vllm_recipe("vllm/a/b"))
+    finally:
+        os.umask(before)
+    for each in (folder.path, *folder.path.parents[:3]):
+        assert each.stat().st_mode & 0o077 == 0

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.cli.privacy_notice import announce_repeats
+from agent.cli.privacy_notice import FEWEST_OF_A_THEME, announce_repeats
+from agent.playground.catalogue import load_catalogue
 from agent.run_config import SiteConfig
 from store.runs.ledger_lines import Windows
 
@@ -48,3 +49,7 @@ def test_a_folder_of_clips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     told = capsys.readouterr().err
     assert "has 3 videos and the run watches 4" in told
     assert told.strip().endswith("type: --before 1 --after 1")
+
+
+def test_what_is_too_short_to_repeat_is_known_without_the_catalogue() -> None:
+    assert min(load_catalogue().videos_by_theme.values()) >= FEWEST_OF_A_THEME

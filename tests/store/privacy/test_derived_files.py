@@ -247,6 +247,7 @@ REVIEWED = {
     "agent/models/fingerprint.py": "hashes of weights",
     "agent/models/local_server/server_process.py": "logs of a served model",
     "agent/models/local_server/lease.py": "who uses a served model",
+    "agent/models/local_server/worker.py": "why a model could not be loaded",
     "agent/models/local_server/runtime_folder.py": "where a served model runs",
     "agent/models/image_size.py": "into memory",
     "agent/playground/clips.py": "the playground's own clips",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -161,3 +162,22 @@ def test_what_can_not_be_asked_is_refused() -> None:
     for paraphrase in (-1, paraphrases("simple")):
         with pytest.raises(ValueError, match="wordings 0 to 2"):
             build("simple", P12, paraphrase=paraphrase)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+def test_the_picture_may_come_first_with_the_same_words_after_it(
+    way: tuple[str, bool, int, bool],
+) -> None:
+    strategy, mirrored, paraphrase, explain = way
+    usual = asked(way)
+    other = build(
+        strategy,
+        P12,
+        mirrored=mirrored,
+        paraphrase=paraphrase,
+        explain=explain,
+        order="picture-first",
+    )
+    words = [part for part in (usual.system, usual.user) if part]
+    assert (other.system, other.user) == ("", "\n\n".join(words))
+    assert replace(other, system=usual.system, user=usual.user) == usual

@@ -77,3 +77,12 @@ def test_looks_are_kept_in_their_order_and_damage_is_named(tmp_path: Path) -> No
     (tmp_path / LOOKS).write_text('[{"number": 1}]', encoding="utf-8")
     with pytest.raises(DamagedLedger, match=r"looks\.json:1 is damaged"):
         read_looks(tmp_path)
+
+
+def test_a_study_that_was_begun_keeps_its_order(tmp_path: Path) -> None:
+    kept, other = tmp_path / "kept.toml", tmp_path / "other.toml"
+    kept.write_text(EXAMPLE, encoding="utf-8")
+    other.write_text(f'order = "picture-first"\n{EXAMPLE}', encoding="utf-8")
+    assert load_study(other).order == "picture-first"
+    with pytest.raises(BadStudy, match="order differs from the study of this name"):
+        check_extends(load_study(other), kept, other)

@@ -1,0 +1,100 @@
+"""Re-judging with the picture first: what is named, refused, and in which order it is asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+
+from agent.evaluation import question_engine
+from agent.evaluation.rejudge import rejudge
+from agent.evaluation.rejudged_sitting import OtherOrder, RejudgePlan
+from agent.models.base import Question, Reply
+from personas.strategies import Order
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import read
+from store.runs.ledger_lines import PersonaRecord
+from store.runs.rejudgements import RejudgementHeader, judgement_files, read_judgements
+from tests.agent.models.made_models import Recorded
+from tests.store.samples import START, keep_run
+
+NAME = "openai/gpt-4o"
+COLOURS = ["red", "blue", "green", "purple"] * 3
+ANGLER = PersonaRecord(id="p90", traits=("I fish.", "I ski.", "I row."), source="x", licence="x")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataFolder:
+    folder = DataFolder(tmp_path)
+    keep_run(folder, "r1", COLOURS)
+    keep_run(folder, "r2", COLOURS, persona=ANGLER)
+    return folder
+
+
+def ask(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch, order: Order | None, *names: str
+) -> list[Question]:
+    model = Recorded(lambda question: Reply("Yes"))
+    model.name = NAME
+    monkeypatch.setattr(question_engine, "load_model", lambda *_: model)
+    runs = [read(data.ledger_path(name)) for name in names]
+    plan = RejudgePlan(NAME, everyone=len(names) > 1, mirrored=True, order=order)
+    asyncio.run(rejudge(runs, plan, data, START, lambda done, of: None))
+    return model.asked
+
+
+def headers(data: DataFolder, name: str) -> list[RejudgementHeader]:
+    return [read_judgements(file).judge for file in judgement_files(data.run_dir(name))]
+
+
+def test_the_order_is_kept_and_makes_another_judge(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = ask(data, monkeypatch, None, "r1")
+    assert all(question.prompt.system for question in usual)
+    first = ask(data, monkeypatch, "picture-first", "r1")
+    assert not any(question.prompt.system for question in first)
+    assert len(first) == len(usual) == 2 * len(COLOURS)
+    assert {header.order for header in headers(data, "r1")} == {"persona-first", "picture-first"}
+
+
+def test_what_is_asked_about_a_picture_is_asked_together_and_shuffled(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ask(data, monkeypatch, "picture-first", "r1", "r2")
+    turns = [list(of_one) for _, of_one in groupby(asked, key=lambda question: question.frames)]
+    assert sum(map(len, turns)) == len(asked) == 2 * len(COLOURS) * 2 * 2
+    assert all(len(turn) % 4 == 0 for turn in turns), "two personas, each with its opposite"
+    firsts = Counter((turn[0].prompt.traits, turn[0].prompt.mirrored) for turn in turns)
+    assert len(firsts) == 4, "nobody is always asked first"
+    colours = [question.frames for question in ask(data, monkeypatch, None, "r1")]
+    assert [turn[0].frames for turn in turns] != sorted(colours)
+
+
+def test_a_header_of_before_names_the_usual_order_and_the_same_file() -> None:
+    old = {
+        "run_id": "r1",
+        "model": NAME,
+        "strategy": "simple",
+        "prompts": {},
+        "seed": 1,
+        "at": START,
+        "code_version": "0",
+    }
+    before = RejudgementHeader.model_validate(old)
+    assert before.order == "persona-first"
+    other = before.model_copy(update={"order": "picture-first"})
+    assert other.slug != before.slug
+
+
+def test_a_study_keeps_to_its_order(data: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = {"study": "s", "order": "picture-first"}
+    keep_run(data, "r3", COLOURS, config=config, model=NAME)
+    with pytest.raises(OtherOrder, match=r"Type: the same with --order picture-first"):
+        ask(data, monkeypatch, "persona-first", "r3")
+    assert not any(question.prompt.system for question in ask(data, monkeypatch, None, "r3"))
+    with pytest.raises(OtherOrder, match="was asked"):
+        ask(data, monkeypatch, None, "r1", "r3")

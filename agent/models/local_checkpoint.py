@@ -93,13 +93,8 @@ def load(
     quantization
         One of `QUANTIZATIONS`, made while loading.
 
-    Raises
-    ------
-    BadConfig
-        A setting is none, or the checkpoint is not there, takes no pictures, needs code of its own
-        or does not fit.
-    MissingExtra
-        A package is missing that the checkpoint or a setting needs.
+    Raises ``BadConfig`` where a setting is none, or the checkpoint is not there, takes no pictures,
+    needs code of its own or does not fit; ``MissingExtra`` where a package is missing.
     """
     check(source)
     check_settings(device, dtype, attention, quantization)
@@ -117,8 +112,7 @@ def load(
         method = _quantisation(config)
         if method is not None and quantization is not None:
             raise BadConfig(
-                f"{source} was saved quantised ({method}) already. Type: the same without "
-                "quantization"
+                f"{source} is quantised ({method}). Type: the same without quantization"
             )
         if method is None:
             bits = _BITS.get(quantization or "")
@@ -132,16 +126,19 @@ def load(
         model = model.eval() if method else model.to(device).eval()
     except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
         raise _mendable(source, error) from error
-    tokenizer = processor.tokenizer
-    tokenizer.padding_side = "left"  # so that every row ends where its answer begins
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    named = {"attention": attention, "quantization": quantization}
+    _pad_on_the_left(processor.tokenizer)
+    in_words = dtype if method is not None else None  # else the model's own dtype tells it
+    named = {"attention": attention, "quantization": quantization, "dtype": in_words}
     manner = {name: value for name, value in named.items() if value is not None}
-    if dtype is not None and method is not None:  # else the model's own tells it
-        manner["dtype"] = dtype
     hashed = weights(_folder(path))
     return Checkpoint(model, processor, _about(model, method), hashed, method, manner)
+
+
+def _pad_on_the_left(tokenizer: Any) -> None:
+    """Fill shorter rows on the left, so that every row ends where its answer begins."""
+    tokenizer.padding_side = "left"
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
 
 
 def check_settings(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from itertools import groupby
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from agent.evaluation.rejudge import rejudge
 from agent.evaluation.rejudged_sitting import OtherOrder, RejudgePlan
 from agent.models.base import Question, Reply
 from personas.strategies import Order
+from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
 from store.runs.ledger_lines import PersonaRecord
@@ -22,6 +23,7 @@ from tests.agent.models.made_models import Recorded
 from tests.store.samples import START, keep_run
 
 NAME = "openai/gpt-4o"
+AT_ONCE = 8  # questions under way at the same time
 COLOURS = ["red", "blue", "green", "purple"] * 3
 ANGLER = PersonaRecord(id="p90", traits=("I fish.", "I ski.", "I row."), source="x", licence="x")
 
@@ -30,7 +32,7 @@ ANGLER = PersonaRecord(id="p90", traits=("I fish.", "I ski.", "I row."), source=
 def data(tmp_path: Path) -> DataFolder:
     folder = DataFolder(tmp_path)
     keep_run(folder, "r1", COLOURS)
-    keep_run(folder, "r2", COLOURS, persona=ANGLER)
+    keep_run(folder, "r2", COLOURS[::-1], persona=ANGLER)
     return folder
 
 
@@ -65,13 +67,19 @@ def test_what_is_asked_about_a_picture_is_asked_together_and_shuffled(
     data: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = ask(data, monkeypatch, "picture-first", "r1", "r2")
-    turns = [list(of_one) for _, of_one in groupby(asked, key=lambda question: question.frames)]
-    assert sum(map(len, turns)) == len(asked) == 2 * len(COLOURS) * 2 * 2
-    assert all(len(turn) % 4 == 0 for turn in turns), "two personas, each with its opposite"
-    firsts = Counter((turn[0].prompt.traits, turn[0].prompt.mirrored) for turn in turns)
-    assert len(firsts) == 4, "nobody is always asked first"
-    colours = [question.frames for question in ask(data, monkeypatch, None, "r1")]
-    assert [turn[0].frames for turn in turns] != sorted(colours)
+    assert len(asked) == 2 * len(COLOURS) * 4, "two personas, each with its opposite"
+    places: dict[tuple[bytes, ...], list[int]] = {}
+    for place, question in enumerate(asked):
+        places.setdefault(question.frames, []).append(place)
+    assert len(places) == 2 * len(COLOURS)
+    assert all(each[-1] - each[0] < 4 + AT_ONCE for each in places.values())
+    firsts = [asked[each[0]].prompt for each in places.values()]
+    assert len(Counter((each.traits, each.mirrored) for each in firsts)) == 4
+    store = FrameStore(data.frames_dir)
+    steps = read(data.ledger_path("r1")).steps
+    own = {tuple(store.read(frame.sha256) for frame in step.frames) for step in steps}
+    runs = [frames in own for frames in places]
+    assert sum(a != b for a, b in pairwise(runs)) > 2, "runs come by turns"
 
 
 def test_a_header_of_before_names_the_usual_order_and_the_same_file() -> None:

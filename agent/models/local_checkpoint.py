@@ -86,12 +86,8 @@ def load(
     ----------
     device
         ``cuda``, ``cuda:1``, ``mps`` or ``cpu``; the best there is unless named.
-    dtype
-        One of `DTYPES`.
-    attention
-        One of `ATTENTIONS`; transformers' own choice unless named.
-    quantization
-        One of `QUANTIZATIONS`, made while loading.
+    dtype, attention, quantization
+        One of `DTYPES`, of `ATTENTIONS`, and of `QUANTIZATIONS`, which is made while loading.
 
     Raises ``BadConfig`` where a setting is none, or the checkpoint is not there, takes no pictures,
     needs code of its own or does not fit; ``MissingExtra`` where a package is missing.
@@ -110,13 +106,11 @@ def load(
         config = AutoConfig.from_pretrained(path, **here)
         _refuse_blind(source, config)
         method = _quantisation(config)
-        if method is not None and quantization is not None:
-            raise BadConfig(
-                f"{source} is quantised ({method}). Type: the same without quantization"
-            )
         if method is None:
             bits = _BITS.get(quantization or "")
             _refuse_too_big(source, config, device, _dtype(device, dtype), bits)
+        elif quantization is not None:
+            raise BadConfig(f"{source} is {method} already. Type: the same without quantization")
         processor = AutoProcessor.from_pretrained(path, **here)
         if getattr(processor, "image_processor", None) is None:
             raise BadConfig(f"{source} comes without an image processor. Type: {_EXAMPLE}")
@@ -128,10 +122,13 @@ def load(
         raise _mendable(source, error) from error
     _pad_on_the_left(processor.tokenizer)
     in_words = dtype if method is not None else None  # else the model's own dtype tells it
-    named = {"attention": attention, "quantization": quantization, "dtype": in_words}
-    manner = {name: value for name, value in named.items() if value is not None}
-    hashed = weights(_folder(path))
-    return Checkpoint(model, processor, _about(model, method), hashed, method, manner)
+    manner = _named(attention=attention, quantization=quantization, dtype=in_words)
+    about, hashed = _about(model, method), weights(_folder(path))
+    return Checkpoint(model, processor, about, hashed, method, manner)
+
+
+def _named(**settings: str | None) -> dict[str, str]:
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 def _pad_on_the_left(tokenizer: Any) -> None:

@@ -184,7 +184,7 @@ def test_a_judge_is_checked_over_http(place: Place) -> None:
     assert told["measures"]["same answer when asked again"]["value"] == 1  # it does not sample
     assert told["measures"]["no answer, for any reason"]["value"] == 0
     pairs = told["measures"]["says yes"]["answers"]
-    assert calls == 2 * told["videos"] + 8 * pairs, "a kept reply was used, or one asked twice"
+    assert calls == 2 * told["videos"] + 9 * pairs, "a kept reply was used, or one asked twice"
     assert told["spent"]["tokens"] > 100 * calls
 
 

@@ -151,7 +151,9 @@ def read_chat(messages: list[ChatMessage]) -> Question:
 
 def _own_question(system: str, user: str) -> tuple[Prompt, bool] | None:
     """The prompt with these very words, and whether it asks for a reason."""
-    traits = tuple(line[2:] for line in system.splitlines() if line.startswith("- "))
+    order: strategies.Order = "persona-first" if system else "picture-first"
+    lines = (system or user).splitlines()
+    traits = tuple(line[2:] for line in lines if line.startswith("- "))
     persona = Persona(id="chat", traits=traits) if 3 <= len(traits) <= 6 else None
     for strategy in strategies.strategies():
         if persona is None and strategy != "plain":
@@ -159,7 +161,12 @@ def _own_question(system: str, user: str) -> tuple[Prompt, bool] | None:
         wordings = range(strategies.paraphrases(strategy))
         for paraphrase, mirrored, explain in product(wordings, (False, True), (False, True)):
             prompt = strategies.build(
-                strategy, persona, mirrored=mirrored, paraphrase=paraphrase, explain=explain
+                strategy,
+                persona,
+                mirrored=mirrored,
+                paraphrase=paraphrase,
+                explain=explain,
+                order=order,
             )
             if (prompt.system, prompt.user) == (system, user):
                 return prompt, explain

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,10 @@ def generate(model: Model, messages: list[Any]) -> Any:
 def test_every_question_of_a_run_is_recognised_from_its_words() -> None:
     for question in every_question():
         assert inspect_provider.read_chat(_messages(question)) == question
+        if (asked := question.prompt).system:  # the same words with the picture first
+            one = replace(asked, system="", user=f"{asked.system}\n\n{asked.user}")
+            turned = replace(question, prompt=one)
+            assert inspect_provider.read_chat(_messages(turned)) == turned
 
 
 @pytest.mark.drill

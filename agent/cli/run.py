@@ -26,6 +26,7 @@ from agent.cli.options import (
     missing_option,
     python_to_type,
     revision_option,
+    settings_option,
     site_options,
 )
 from agent.cli.privacy_notice import announce, announce_repeats
@@ -111,6 +112,7 @@ Examples:
 @cap_options
 @missing_option
 @revision_option
+@settings_option
 @click.option(
     "--driver",
     type=click.Choice(["playwright", "desktop"]),

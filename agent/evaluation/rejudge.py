@@ -101,7 +101,7 @@ async def rejudge(
     refuse_unaskable(runs, plan)
     engine = QuestionEngine(data, now, plan.cap, plan.patience, onlooker)
     async with AsyncExitStack() as stack:
-        (loaded,) = await open_models(stack, {plan.model: plan.revision})
+        (loaded,) = await open_models(stack, [plan.request])
         planned = plan_sitting(runs, plan, loaded.fingerprint, now)
         judged, left_out = open_files(stack, planned, data)
         files = [file for _, file in judged]
@@ -110,7 +110,7 @@ async def rejudge(
         questions = [question for each in judged for question in panel.questions(*each)]
         due = engine.due(questions)
         _refuse_part_of_sitting(due, judged)
-        await engine.run(questions, files, shuffled(plan.seed))
+        await engine.run(model, questions, files, shuffled(plan.seed))
         left = [question for question in questions if question.key not in question.file.asked]
         still = len(engine.due(left))
         return RejudgeOutcome(

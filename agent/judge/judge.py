@@ -29,7 +29,6 @@ from agent.errors import (
 )
 from agent.judge.retry_limits import Streak
 from agent.judge.spending_cap import Spending
-from agent.models import load
 from agent.models.base import ATTEMPTS, Model, Question, Reply
 from personas import strategies
 from personas.persona import Persona
@@ -63,7 +62,7 @@ class QuestionForm:
     explain: Explain = "never"
     """Which answers are also given a reason and a description. Those of a yes are asked for after
     it; where all are explained, the question asks for them itself."""
-    limit_s: float = 60.0  # wall time for one reply
+    limit_s: float = 60.0  # wall time for one reply, of a model that does not limit itself
     sitting: str = ""  # what is asked in one go: kept replies of other sittings do not answer it
 
 
@@ -117,18 +116,6 @@ class ModelJudge:
         )
         prompt = explained if manner.explain == "all" else plain
         return cls(model, prompt, manner, explained if manner.explain == "yes" else None)
-
-    @classmethod
-    async def load(
-        cls,
-        model: str,
-        strategy: str,
-        persona: Persona | None,
-        manner: QuestionForm | None = None,
-        revision: str | None = None,
-    ) -> ModelJudge:
-        """Load a model by name, beside the event loop."""
-        return cls.of(await asyncio.to_thread(load, model, revision), strategy, persona, manner)
 
     @property
     def encoder(self) -> str | None:
@@ -194,8 +181,9 @@ class ModelJudge:
         await self.model.close()
 
     async def _ask(self, question: Question) -> _Attempt:
+        limit_s = None if self.model.capabilities.limits_itself else self._manner.limit_s
         try:
-            async with asyncio.timeout(self._manner.limit_s):
+            async with asyncio.timeout(limit_s):
                 reply = await self.model.ask(question)
         except TimeoutError:
             return _Attempt(None, None, "timed_out")

@@ -61,6 +61,7 @@ class HfVlm:
 
     capabilities = LOCAL_VLM
     meters = False
+    at_once = 2 * TOGETHER  # a batch waits while another is answered
 
     def __init__(self, name: str, checkpoint: Checkpoint, limit_s: float | None = _LIMIT_S) -> None:
         self.name = name

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from agent.errors import BadConfig, UserError
+from agent.model_settings import ModelSettings
 from agent.run.pacing import Hours, zone_of
 from agent.run_config import Arm, Dwell, Frames, FrozenValue, PhotoRule, SiteConfig
 from store.runs.ledger_lines import Windows
@@ -122,6 +123,8 @@ class StudyDeclaration(FrozenValue):
     photos: PhotoRule = "judge"
     pace: StudyPacing = StudyPacing()
     test: Test = Test()
+    model_settings: dict[str, ModelSettings] = Field(default_factory=dict)
+    """How models are asked, beside the question, by the model's name."""
 
     def with_replicates(self, count: int | None) -> StudyDeclaration:
         if count is None:
@@ -142,6 +145,8 @@ class StudyDeclaration(FrozenValue):
             self._can_be_looked_at()
         if foreign := self.adapters.keys() - set(self.matrix.platforms):
             raise ValueError(f"adapters names {min(foreign)}, which no run watches")
+        if foreign := self.model_settings.keys() - set(self.matrix.models):
+            raise ValueError(f"model_settings names {min(foreign)}, which no run asks")
         return self
 
     def _can_be_looked_at(self) -> None:
@@ -183,6 +188,9 @@ speed = 16
 
 [frames]
 count = 1                           # pictures of each video that the model is given
+
+# [model_settings."openai/gpt-4o"]  # of a model of the matrix; what is left out is its own
+# temperature = 0
 
 [live]                              # on the real sites only
 floor_s = 3.0                       # at least, from one action to the next

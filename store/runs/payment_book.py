@@ -178,7 +178,7 @@ class PaymentBook:
             self._lock.release()
 
     def _catch_up(self) -> None:
-        if self.path is None or not self.path.exists():
+        if self.path is None or _size(self.path) == self._offset:
             return
         with self.path.open("rb") as file:
             file.seek(self._offset)
@@ -248,3 +248,10 @@ class PaymentBook:
         if line.how == "reported":
             account.dearest_usd = max(account.dearest_usd, line.cost_usd or 0.0)
             account.dearest_tokens = max(account.dearest_tokens, line.tokens)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

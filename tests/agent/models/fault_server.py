@@ -41,6 +41,8 @@ REPLIES = {
     "filtered": "I",
 }
 """Replies in good form."""
+PLACES = 12
+"""Requests that a busy way takes at once."""
 HUGE = 64 * 2**20
 """Bytes of a reply that nobody should take."""
 STATUSES = {way: int(way[:3]) for way in ("400", "401", "403", "404", "429", "429-later", "500")}
@@ -53,6 +55,10 @@ class Server:
         self.requests: Counter[str] = Counter()
         self.bodies: list[dict[str, Any]] = []
         self.keys: set[str] = set()
+        self.under_way = 0
+        self.most = 0
+        """Requests to a slow or busy way that were under way at once."""
+        self.refused = 0
         self.sent = 0
         """Bytes of huge replies."""
         self._answer = answer
@@ -97,6 +103,8 @@ class Server:
             return self._fill_in(body, takes_schema=way == "schema")
         if way == "hang":
             await until_gone(request)
+        if way in ("slow", "busy"):
+            return await self._wait(full=way == "busy")
         if way == "not-json":
             return Response("<html>Bad gateway</html>", media_type="application/json")
         if way == "wrong-json":
@@ -112,6 +120,20 @@ class Server:
             return JSONResponse(completion(text, sent, received))
         reason = "content_filter" if way == "filtered" else "stop"
         return JSONResponse(completion(REPLIES[way], reason=reason))
+
+    async def _wait(self, *, full: bool) -> Response:
+        """Reply after a moment; a busy one refuses more than `PLACES` at once."""
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        try:
+            if full and self.under_way > PLACES:
+                self.refused += 1
+                error = {"message": "slow down", "type": "x", "code": "x"}
+                return JSONResponse({"error": error}, 429)
+            await asyncio.sleep(0.05)
+            return JSONResponse(completion("Yes"))
+        finally:
+            self.under_way -= 1
 
     def _strain(self, way: str, request: Request) -> Response:
         """Reply with what no service should send."""

@@ -124,6 +124,8 @@ class RunConfig(FrozenValue):
     """The run that the platform ``replay`` shows again."""
     recording: Path | None = None
     """The recording that the platform ``recording`` plays back: its file, or its folder."""
+    recording_sha256: str | None = None
+    """Hash of that file, so that no run goes on with another recording of the same name."""
     yoke: str | None = None
     """The run whose delivered dwells a yoked run takes over."""
     study: str | None = None
@@ -161,8 +163,9 @@ class RunConfig(FrozenValue):
         own = self.adapter is not None and self.adapter.own
         without = LIMITS if own else (*LIMITS, "adapter")
         fields = {name: value for name, value in self.resolved().items() if name not in without}
-        if self.recording is None:  # so that runs from before there were any go on
-            del fields["recording"]
+        for name in ("recording", "recording_sha256"):
+            if fields[name] is None:  # so that runs from before there were any go on
+                del fields[name]
         if self.photos == "judge":
             del fields["photos"]
         if not self.settings.chosen:

@@ -12,6 +12,7 @@ from agent.cli.bench import bench
 from agent.cli.calibrate import calibrate
 from agent.cli.daemon import daemon
 from agent.cli.doctor import doctor
+from agent.cli.eval_log import eval_log
 from agent.cli.judge_check import judge_check
 from agent.cli.label import label
 from agent.cli.login import login
@@ -56,6 +57,7 @@ for command in (
     login,
     rejudge,
     label,
+    eval_log,
     spectrum,
     pairs,
     probe,

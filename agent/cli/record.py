@@ -143,12 +143,15 @@ def _summarise(walk: RecordedWalk, folder: Path, size: int, *, as_json: bool) ->
     walls = [scene.wall for scene in walk.scenes if scene.wall is not None]
     if as_json:
         told = {"folder": str(folder), "bytes": size, "videos": videos, "walls": walls}
-        echo(json.dumps(told | {"faults": walk.faults}, indent=2))
+        ends = {"faults": walk.faults, "left_out": walk.left_out}
+        echo(json.dumps(told | ends, indent=2))
         return
     echo(f"{count_of(len(videos), 'video')}, {size / 1000:.0f} kB: {folder}")
     for what, found in (("Walls", walls), ("Ended by", walk.faults)):
         if found:
             echo(f"{what}: {', '.join(found)}")
+    if walk.left_out:
+        echo(f"Left out, since the format cannot hold them: {count_of(walk.left_out, 'response')}")
     quoted = shlex.quote(str(folder))
     echo(f"Look at what is in it: python -m agent record --show {quoted}")
     echo(f"Play it back:          python -m agent record --expect {quoted}")

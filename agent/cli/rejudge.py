@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,9 +127,15 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
         raise click.exceptions.Exit(1)
 
 
-def find_ledgers(data: DataFolder, names: tuple[str, ...], left_out: list[str]) -> list[Ledger]:
-    """Return the runs that were named; a study's name stands for its complete treatment runs.
+def find_ledgers(
+    data: DataFolder,
+    names: tuple[str, ...],
+    left_out: list[str],
+    arms: Collection[str] | None = ("treatment",),
+) -> list[Ledger]:
+    """Return the runs that were named; a study's name stands for its complete runs of these arms.
 
+    ``arms``: ``None`` for all.
     ``left_out`` takes a sentence for each ledger that cannot be read, of a study or of nobody knows
     which.
     """
@@ -146,7 +153,7 @@ def find_ledgers(data: DataFolder, names: tuple[str, ...], left_out: list[str]) 
                 for run in runs
                 if run.status == "complete"
                 and run.started
-                and run.started.arm == "treatment"
+                and (arms is None or run.started.arm in arms)
                 and run.started.config.get("study") == name
             ]
             found += read_each(complete, left_out)

@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
 
 from agent.doctor.feed_walk import walk_feed
 from agent.drivers.base import ActiveVideo
@@ -33,10 +36,16 @@ from agent.run_config import RunConfig
 from store.runs.ledger_lines import Video
 
 if TYPE_CHECKING:
-    from agent.drivers.web.recording_driver import HeardAnswer, PageView, RecordingDriver
+    from agent.drivers.web.recording_driver import (
+        HeardAnswer,
+        InlineText,
+        PageView,
+        RecordingDriver,
+    )
     from agent.run.pacing import SlowHands
 
 WATCH_S = 3.0
+_Heard = TypeVar("_Heard")
 
 
 @dataclass
@@ -46,6 +55,9 @@ class RecordedWalk:
     lines: list[Line] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     """Classes of the faults; their words may hold ids."""
+
+    left_out: int = 0
+    """Responses that the format cannot hold, such as one at an address too long."""
 
     @property
     def scenes(self) -> list[Scene]:
@@ -97,6 +109,7 @@ async def record_feed(
         walk.faults.append("Interrupted")
     session = _Session(driver, opened.platform, described, stands=stood)
     walk.lines += [_header(opened, locale), *session.lines(opened.url)]
+    walk.left_out = session.left_out
     return walk
 
 
@@ -131,6 +144,7 @@ class _Session:
     described: dict[int, dict[str, Any]]
     stands: bool
     """Whether the last wall is what the walk ended at."""
+    left_out: int = 0
 
     def lines(self, opened_url: str) -> Iterator[Line]:
         from agent.drivers.web.page_events import read_origin
@@ -142,16 +156,29 @@ class _Session:
         self._documents: dict[str, int] = {}
         self._views = [one for one in self.driver.heard if isinstance(one, PageView)]
         for held in self.driver.inline:
-            attributes = self._redaction.attributes(held.attributes)
-            body = self._redaction.body(held.body)
-            yield InlineData(name=held.name, attributes=attributes, body=body)
+            yield from self._fitting(self._inline, held)
         answers = 0
         for one in self.driver.heard:
             if isinstance(one, PageView):
                 yield self._scene(one)
             else:
-                yield self._answer(one, early=answers < self.driver.early)
+                early = answers < self.driver.early
+                yield from self._fitting(partial(self._answer, early=early), one)
                 answers += 1
+
+    def _fitting(self, make: Callable[[_Heard], Line], heard: _Heard) -> Iterator[Line]:
+        """Leave out what the format cannot hold, so that the rest of the walk is kept."""
+        try:
+            yield make(heard)
+        except ValidationError:  # its words may hold what was to be redacted
+            self.left_out += 1
+
+    def _inline(self, held: InlineText) -> InlineData:
+        return InlineData(
+            name=held.name,
+            attributes=self._redaction.attributes(held.attributes),
+            body=self._redaction.body(held.body),
+        )
 
     def _learn(self) -> None:
         """Know all names and captions first: a page may show one before its response comes."""

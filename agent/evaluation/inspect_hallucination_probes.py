@@ -1,7 +1,7 @@
 """Hallucination probes as tasks of inspect_ai, over the pairs of a data folder.
 
-``inspect eval agent/evaluation/inspect_hallucination_probes.py@choice --model PROVIDER/MODEL`` puts
-each pair of statements as a choice in both orders, ``@statements`` each statement alone and both
+``inspect eval feedsway/choice --model PROVIDER/MODEL`` puts each pair of statements as a choice in
+both orders, ``feedsway/statements`` each statement alone and both
 ways round; with ``-T data=FOLDER`` and ``-T pairs=NAME``. The questions are those of ``python -m
 agent probe``, word for word; the metrics are rates of wrong answers by level, and a reply that is
 no answer is unscored. The log holds the frames, and the answers.
@@ -22,6 +22,7 @@ from inspect_ai.solver import TaskState, generate
 
 from agent.evaluation.hallucination_probes import build_prompt, pair_questions, probed_pairs
 from agent.models.image_size import scaled
+from agent.models.inspect_provider import keep_mock_offline
 from personas import strategies
 from store.frames.frame_store import FrameStore
 from store.results.hallucination_probes import Form, ProbeQuestion
@@ -60,6 +61,7 @@ def wrong() -> Scorer:
 
 
 def _task(form: Form, data: str, name: str | None) -> Task:
+    keep_mock_offline()
     folder = DataFolder(Path(data))
     samples = list(_samples(form, folder, name))
     return Task(

@@ -1,7 +1,7 @@
 """The value spectrum as a task of inspect_ai, over the frames of a data folder.
 
-``inspect eval agent/evaluation/inspect_value_spectrum.py --model PROVIDER/MODEL``, with ``-T
-data=FOLDER``, ``-T values=refined``, ``-T over=tiktok``, ``-T persona=p12`` and the like. The
+``inspect eval feedsway/spectrum --model PROVIDER/MODEL``, with ``-T data=FOLDER``, ``-T
+values=refined``, ``-T over=tiktok``, ``-T persona=p12`` and the like. The
 questions are those of ``python -m agent spectrum``, word for word; a reply that is no answer is
 unscored, never a no. The log holds the frames, and the answers.
 """
@@ -33,6 +33,7 @@ from agent.errors import UserError
 from agent.evaluation.retrieval import RetrievalQuery, retrieve
 from agent.evaluation.value_spectrum import SpectrumPlan
 from agent.models.image_size import scaled
+from agent.models.inspect_provider import keep_mock_offline
 from personas import strategies
 from personas.errors import PersonaError
 from personas.library import find
@@ -57,6 +58,7 @@ def spectrum(  # noqa: PLR0913  # each is an option of inspect's -T
     index: str | None = None,
 ) -> Task:
     """Ask of the frames that show a set of values whether the model likes them."""
+    keep_mock_offline()
     folder = DataFolder(Path(data))
     try:
         viewer = find(persona) if persona else None

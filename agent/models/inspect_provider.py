@@ -1,6 +1,6 @@
 """feedsway's own models as providers of inspect_ai: ``embedded/``, ``hfvlm/`` and ``scripted/``.
 
-Loaded by inspect_ai through the entry point ``inspect_ai``, never by feedsway itself. A chat that
+Loaded with `agent.evaluation.inspect_plugin`, never by feedsway itself. A chat that
 holds one of feedsway's own questions, word for word, is answered as in a run; any other chat is
 answered in free words, where the model has any.
 """
@@ -21,8 +21,10 @@ from inspect_ai.model import (
     ModelAPI,
     ModelOutput,
     ModelUsage,
+    get_model,
     modelapi,
 )
+from inspect_ai.model._providers.mockllm import MockLLM  # has no public name
 from inspect_ai.tool import ToolChoice, ToolInfo
 
 from agent.errors import BadConfig, Filtered
@@ -100,6 +102,23 @@ def scripted() -> type[ModelAPI]:
 
 
 _FREE = "free"
+
+
+def keep_mock_offline() -> None:
+    """Have inspect_ai's mock model, if it is asked, tell a usage of nothing.
+
+    It would else fetch a tokenizer to count with.
+    """
+    try:
+        api: Any = get_model().api
+    except ValueError:  # no model is named yet
+        return
+    if isinstance(api, MockLLM) and not callable(api.outputs):
+        api.outputs = (_without_usage(output) for output in api.outputs)
+
+
+def _without_usage(output: ModelOutput) -> ModelOutput:
+    return output.model_copy(update={"usage": output.usage or ModelUsage()})
 
 
 def read_chat(messages: list[ChatMessage]) -> Question:

@@ -49,6 +49,7 @@ def _one_group(pattern: str) -> str:
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=MOST_CHARACTERS)]
 Selectors = Annotated[tuple[Text, ...], Field(max_length=40)]
+HostName = Annotated[Text, StringConstraints(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")]
 Pattern = Annotated[Text, AfterValidator(_compiled)]
 Capturing = Annotated[Text, AfterValidator(_one_group)]
 MoveWay = Literal[
@@ -81,7 +82,8 @@ class FeedFacts(_Group):
     """Where the feed is, and which responses hold it."""
 
     url: Annotated[Text, StringConstraints(pattern=r"^https://")]
-    hosts: Selectors
+    hosts: Annotated[tuple[HostName, ...], Field(max_length=40)]
+    """The site's own, each with all its subdomains; a whole top-level domain is none."""
     json_from: Annotated[Selectors, Field(min_length=1)]
     about_one: Selectors = ()
     inline: Selectors = ()
@@ -110,7 +112,7 @@ class SessionFacts(_Group):
 class ItemFacts(_Group):
     """Which element is one video of the feed, and which one is active."""
 
-    selectors: Selectors
+    selectors: Annotated[Selectors, Field(min_length=1)]
     active: Selectors = ()
     index: str = ""
     """Attribute that counts the items."""

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from agent.recordings.recording_file import (
-    MARKUP_NAME,
     MOST_PIXELS,
     MOST_SECONDS,
     PageNode,
@@ -18,7 +17,6 @@ from agent.recordings.session_redaction import Redaction
 LONGEST_TEXT = 5_000
 LONGEST_TAG = 61
 _UNUSUAL = re.compile(r"[^a-z0-9_-]")
-_NAME = re.compile(MARKUP_NAME)
 
 
 class PageRedaction:
@@ -38,11 +36,7 @@ class PageRedaction:
                 **place, text=self._redaction.label(raw["text"][:LONGEST_TEXT], whole=False)
             )
         attributes = self._redaction.attributes(
-            {
-                name: value[:LONGEST_TEXT]
-                for name, value in raw["attributes"].items()
-                if _NAME.fullmatch(name)
-            }
+            {name: value[:LONGEST_TEXT] for name, value in raw["attributes"].items()}
         )
         if raw["tag"] != "iframe":  # nothing of a picture or a clip is kept, nor where it was
             attributes.pop("src", None)

@@ -7,6 +7,7 @@ they came, last the proof that it is whole.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -208,6 +209,11 @@ def _plain(line: Line) -> dict[str, Any]:
 def find_recording(path: Path) -> Path:
     """Return the file of a recording that is named by itself or by its folder."""
     return path / NAME if path.is_dir() else path
+
+
+def hash_recording(path: Path) -> str:
+    """Return the SHA-256 of a recording's file, in hexadecimal."""
+    return hashlib.sha256(find_recording(path).read_bytes()).hexdigest()
 
 
 def read_recording(path: Path) -> Recording:

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from agent.recordings.allow_list import Kind, read_allow_list
 from agent.recordings.named_texts import NamedTexts
+from agent.recordings.recording_file import MARKUP_NAME
 from agent.recordings.word_pseudonyms import RUN, WordPseudonyms
 
 DEEPEST = 64
@@ -40,6 +41,7 @@ _ORDINARY = re.compile(r"[\w\s!-~‘’“”…·–—]*")
 _NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,6})?")
 _SMALL_VALUE = re.compile(r"\d{1,4}|true|false")
 _PLACE = re.compile(r"\d{1,3}")
+_ATTRIBUTE = re.compile(MARKUP_NAME)
 _MOST_FIELDS = 200
 _MOST_NUMBER = 10**15
 
@@ -245,7 +247,11 @@ class Redaction:
         """Return the attributes that stay; of others nothing is written, not even the name."""
         kinds = {name: self._stays.attributes.get(name) for name in given}
         kinds |= {name: "identifier" for name in given if self._is_marking(name)}
-        return {name: self._text(given[name], kind) for name, kind in kinds.items() if kind}
+        return {
+            name: self._text(given[name], kind)
+            for name, kind in kinds.items()
+            if kind and _ATTRIBUTE.fullmatch(name)
+        }
 
     def _is_marking(self, name: str) -> bool:
         marks = name.startswith(("data-", "aria-")) and name not in self._stays.attributes

@@ -24,7 +24,7 @@ from agent.models import (
 )
 from agent.platforms import load_platform
 from agent.platforms.base import Platform
-from agent.recordings.recording_file import read_recording
+from agent.recordings.recording_file import hash_recording, read_recording
 from agent.run_config import (
     Arm,
     Explain,
@@ -238,6 +238,7 @@ def config_of_request(
         explain=request.explain,
         of=request.of,
         recording=recording,
+        recording_sha256=None if recording is None else hash_recording(recording),
         yoke=request.yoke,
         cell=occurrence,
         frames=_frames(request, data),

@@ -189,7 +189,7 @@ def _rewrite(run: RunPlan, request: Request) -> None:
                 request.token,
                 lambda line: bool(run.line.positions) and '"judge"' not in line,  # could name any
             )
-        redaction.redact_ledger(run.path, run.steps, run.line, request.change)
+        redaction.redact_ledger(run.path, run.steps, run.line, request.change, request.digests())
     finally:
         lock.release()
 

@@ -23,6 +23,7 @@ from store.runs import ledger
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger
 from store.runs.ledger_lines import Forgotten, ObservedVideo, Step
+from store.runs.ledger_site_lines import id_digest
 from store.runs.rejudgements import RejudgedAnswer, judgement_files, read_known
 
 _HASH = re.compile(rb"[0-9a-f]{64}")
@@ -62,6 +63,14 @@ class Request(Record):
         """A text without the author's name and the videos' ids."""
         author = self.value if self.asked == "author" else ""
         return _names(author, self.ids).replace(text) if author or self.ids else text
+
+    def digests(self) -> dict[str, str]:
+        """What stands for the videos' digests in lists of what a site had ready.
+
+        A run that listed one without showing it holds no more of it than that.
+        """
+        names = {*self.ids, self.value} if self.asked == "video" else set(self.ids)
+        return {id_digest(name): id_digest(self.token(name)) for name in names}
 
     def token(self, name: str) -> str:
         """What stands for an id or a hash: the same in all runs, nothing after the request."""
@@ -208,7 +217,9 @@ def _plan_run(found: ForgetPlan, run: Ledger, hit: set[int], request: Request) -
         if step.position in hit:
             found.entries |= keys
     faults = any(redaction.reported(f, request.change) != f for f in run.faults)
-    if steps or faults:
+    digests = request.digests()
+    listed = any(one in digests for batch in run.batches for one in batch.order)
+    if steps or faults or listed:
         line = Forgotten(
             at=request.at,
             position=run.next_position,

@@ -106,16 +106,21 @@ def _changed(record: R, names: Sequence[str], change: Change) -> R:
 
 
 def redact_ledger(
-    path: Path, steps: Mapping[int, ObservedVideo], line: Forgotten, change: Change
+    path: Path,
+    steps: Mapping[int, ObservedVideo],
+    line: Forgotten,
+    change: Change,
+    digests: Mapping[str, str],
 ) -> None:
     """Put changed steps in the place of old ones, and say so in a line.
 
+    ``digests``: what stands for those of videos that the site listed and the run did not show.
     Faults of emptied steps lose their words as well, which can name an address. Raises
     ``DataUnwritable``; the ledger is as it was then.
     """
     records, _ = ledger_lines(path)
     made: list[Record] = []
-    stand_ins = {
+    stand_ins = dict(digests) | {
         id_digest(record.video.id): id_digest(steps[record.position].video.id)
         for record in records
         if isinstance(record, ObservedVideo) and record.position in line.positions

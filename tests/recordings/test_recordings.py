@@ -73,6 +73,7 @@ def test_a_difference_is_found() -> None:
     assert list_differences([{"id": "a"}], []) == ["0 videos were read, not 1"]
 
 
+@pytest.mark.drill
 def test_a_newer_adapter_is_tried_on_a_recording(tmp_path: Path) -> None:
     """A wrong one is named by the canary, with the site gone; a right one holds."""
     folder = next(one for one in FOLDERS if one.parent.name == "tiktok")

@@ -204,7 +204,9 @@ def test_runs_are_asked_about_once_and_their_folders_are_no_studies(example: Dat
     words = ["label", "example", "example-kim-treatment", "--by", "gus", "--questions", "100"]
     assert CliRunner().invoke(cli, [*words, "--data", str(example.root)]).exit_code == 0
     folder = example.run_dir("example-kim-treatment").absolute()
-    asked = CliRunner().invoke(cli, ["rejudge", str(folder), "--data", str(example.root)])
+    words = ["rejudge", str(folder), "--model", "scripted/no", "--data", str(example.root)]
+    asked = CliRunner().invoke(cli, words)
+    assert asked.exit_code == 0, asked.output
     assert "0 questions answered about 0 runs" not in asked.output
     assert len((example.root / "labels" / "example-gus-1.jsonl").read_text().splitlines()) == 6
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from inspect_ai.log import read_eval_log
 from PIL import Image
 
 from agent.benchmarks.viewer_inputs import Exhibit, draw_videos, take_exhibits
@@ -344,6 +346,28 @@ def test_inspect_ai_runs_it_and_reads_its_log(evaluated: tuple[Path, str]) -> No
     assert mock["metrics"]["Wheels"] == pytest.approx(4 / 7), "no answer is no no"
     assert set(embedded["said"]) <= {"Yes", "No"}
     assert "Wheels" in embedded["metrics"]
+
+
+@pytest.mark.drill
+def test_the_task_is_found_by_its_name_and_the_mock_model_needs_no_network(
+    data: DataFolder, tmp_path: Path
+) -> None:
+    """inspect_ai's mock would fetch a tokenizer to count with, and nothing is reached here."""
+    words = ["eval", "feedsway/spectrum", "--model", "mockllm/model", "--display", "plain"]
+    words += ["-T", f"data={data.root}", "-T", f"values={data.root}/own.toml", "--limit", "3"]
+    done = subprocess.run(
+        [sys.executable, "-m", "inspect_ai", *words, "--log-dir", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+        cwd=tmp_path,
+        env=os.environ | {"TIKTOKEN_CACHE_DIR": str(tmp_path / "none")},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = tmp_path.glob("*.eval")
+    log = read_eval_log(str(path))
+    assert (log.status, len(log.samples or [])) == ("success", 3)
 
 
 @pytest.fixture

@@ -69,6 +69,13 @@ def test_each_site_has_a_dated_file_with_a_source_for_every_group(site: str) -> 
         ("tiktok-cookie-banner", "x" * 301, None, "at most 300 characters"),
         ("https://www.tiktok.com/foryou", "https://elsewhere.example/", None, "own hosts"),
         ("version = 1", "version = [", 4, "TOML"),
+        ('hosts = ["tiktok.com"]', 'hosts = ["com"]', "hosts", "should match pattern"),
+        (
+            '2026-10-03"\nselectors = [',
+            '2026"\nselectors = []\nactive = [',
+            None,
+            "at least 1 item",
+        ),
         ('kind = "login"', 'kind = "log-in"', None, "kind"),
         ("[given.likes]", "[given.like]", "[given.like]", "given.like"),
         ("[share.ad]", "[share.adds]", "[share.adds]", "share.adds"),

@@ -213,6 +213,7 @@ WRITES = {
 }
 ENTERED = {
     "agent/evaluation/label_sheet.py": "agent/cli/label.py",
+    "agent/evaluation/judgement_log.py": "agent/cli/eval_log.py",
     "analysis/alignment/alignment_report.py": "agent/cli/align.py",
     "agent/training/dpo.py": "agent/cli/align.py",
     "store/results/trainings.py": "agent/cli/align.py",

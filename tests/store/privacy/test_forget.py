@@ -40,6 +40,7 @@ from store.results.value_spectrum import (
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter, read, summarise
 from store.runs.ledger_lines import Judgement, Step, Video
+from store.runs.ledger_site_lines import FeedBatch, id_digest
 from store.runs.rejudgements import (
     JudgementWriter,
     RejudgedAnswer,
@@ -48,6 +49,7 @@ from store.runs.rejudgements import (
     read_judgements,
 )
 from tests.store.samples import (
+    COLOURS,
     START,
     ColourEncoder,
     fault,
@@ -360,6 +362,26 @@ def test_a_video_is_forgotten_and_its_creator_is_not(data: DataFolder) -> None:
     assert (done.videos, done.steps, done.edited, done.frames) == (1, 2, 0, 1)
     assert holding(data, "her-2") == []
     assert holding(data, "her-1")
+    assert verify(data).sound
+
+
+def test_a_run_that_only_listed_a_video_names_it_no_more(tmp_path: Path) -> None:
+    """What a site had ready tells, by its digest, to whoever has the id."""
+    data = DataFolder(tmp_path)
+    keep_run(data, "shown", COLOURS[:2])
+    for run in ("listed", "other"):
+        with LedgerWriter(data.ledger_path(run), fsync=False) as writer:
+            writer.append(started(run))
+            names = ("x", "shown-1" if run == "listed" else "y")
+            order = tuple(id_digest(name) for name in names)
+            writer.append(FeedBatch(number=0, requested_at=None, position=0, order=order, page=0))
+            writer.append(finished(0))
+    before = data.ledger_path("other").read_bytes()
+    forget(data, request("video", "shown-1"))
+    (batch,) = read(data.ledger_path("listed")).batches
+    stand_in = id_digest(read(data.ledger_path("shown")).steps[1].video.id)
+    assert batch.order == (id_digest("x"), stand_in)
+    assert data.ledger_path("other").read_bytes() == before
     assert verify(data).sound
 
 

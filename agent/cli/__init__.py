@@ -17,6 +17,7 @@ from agent.cli.judge_check import judge_check
 from agent.cli.label import label
 from agent.cli.login import login
 from agent.cli.pairs import pairs
+from agent.cli.plan import plan
 from agent.cli.playground import playground
 from agent.cli.probe import probe
 from agent.cli.record import record
@@ -51,6 +52,7 @@ def cli() -> None:
 
 for command in (
     run,
+    plan,
     study,
     daemon,
     status,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from agent.cli.privacy_notice import announce
 from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
+    from agent.judge.spending_cap import SpendingCap
     from store.runs.data_folder import DataFolder
     from store.runs.ledger import Ledger
 
@@ -88,17 +90,18 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     cap = SpendingCap(options.pop("max_cost"), options.pop("max_tokens"))
     patience = Patience(options.pop("attempts"), options.pop("max_missing"))
     settings = ModelSettings.parse(options.pop("model_settings"))
-    asking = RejudgePlan(**options, settings=settings, cap=cap, patience=patience)
+    asking = RejudgePlan(**options, settings=settings, patience=patience)
     hashes(asking.strategy)
     asking.request.check(os.environ)
     check_looks(asking.model)
     folder = DataFolder(data)
     left_out: list[str] = []
     ledgers = find_ledgers(folder, runs, left_out)
+    asking = replace(asking, cap=_cap(cap, asking.model, ledgers, folder))
     for ledger in ledgers:
         persona = ledger.started.persona
         check_persona(asking.model, persona.id, persona.traits)
-    announce(asking.model, cap)
+    announce(asking.model, asking.cap)
     with counting("asked again") as tell:
         did = asyncio.run(rejudge(ledgers, asking, folder, datetime.now(UTC), tell))
     echo(f"{count_of(did.answered, 'question')} answered about {count_of(len(ledgers), 'run')}.")
@@ -125,6 +128,31 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
         echo(f"Left out: {problem}", err=True)
     if left_out or did.left_out:
         raise click.exceptions.Exit(1)
+
+
+def _cap(asked: SpendingCap, model: str, ledgers: list[Ledger], data: DataFolder) -> SpendingCap:
+    """What was asked for, or the budget of the study that all these runs are of.
+
+    Raises ``BadConfig`` where a budget would have to be held for a part of the runs.
+    """
+    from agent.errors import BadConfig
+    from agent.models import find_capabilities
+    from agent.study.study_file import read_cap
+
+    if not find_capabilities(model).uses_tokens:
+        return asked
+    names = {ledger.started.config.get("study") for ledger in ledgers}
+    studies = sorted(str(name) for name in names if name is not None)
+    budgets = [read_cap(data.study_dir(name) / "study.toml", name) for name in studies]
+    if len(names) == len(budgets) == 1:
+        whole = asked.open and not budgets[0].open
+        return budgets[0] if whole else replace(asked, study=budgets[0].study)
+    if asked.open and not all(budget.open for budget in budgets):
+        raise BadConfig(
+            "These runs are not of one study, and one of theirs has a budget. "
+            f"Type: python -m agent rejudge {studies[0]}"
+        )
+    return asked
 
 
 def find_ledgers(

@@ -35,6 +35,7 @@ from store.cli.options import url_option
 from store.terminal.printing import echo
 
 if TYPE_CHECKING:
+    from agent.judge.spending_cap import SpendingCap
     from agent.run.start_or_resume import LiveOptions, RunFolder, RunWatcher
     from agent.run_config import RunConfig
     from store.runs.data_folder import DataFolder
@@ -203,7 +204,6 @@ def _is_complete(config: RunConfig, data: DataFolder) -> bool:
 
 def _place(options: dict[str, Any], platform: str) -> RunFolder:
     from agent.drivers.web.browser import find_browser
-    from agent.judge.spending_cap import SpendingCap
     from agent.platforms import load_platform
     from agent.run.start_or_resume import RunFolder
     from store.encoders import check as check_encoder
@@ -222,9 +222,19 @@ def _place(options: dict[str, Any], platform: str) -> RunFolder:
         fresh=options["fresh"],
         encoder=None if options["no_index"] else options["encoder"],
         index_url=options["url"],
-        cap=SpendingCap(options["max_cost"], options["max_tokens"]),
+        cap=_cap(options),
         live=_live(options, platform),
     )
+
+
+def _cap(options: dict[str, Any]) -> SpendingCap:
+    """The cap of the command, or for a cell the budget of its study."""
+    from agent.judge.spending_cap import SpendingCap
+    from agent.study.study_file import load_study
+
+    if options["study"] is None:
+        return SpendingCap(options["max_cost"], options["max_tokens"])
+    return load_study(options["study"] / "study.toml").cap
 
 
 def _live(options: dict[str, Any], platform: str) -> LiveOptions:

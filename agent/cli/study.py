@@ -17,6 +17,7 @@ from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
     from agent.study.conductor import Study
+    from agent.study.quote import StudyQuote
     from agent.study.study_file import StudyDeclaration
 
 EPILOG = """
@@ -25,10 +26,6 @@ Examples:
   python -m agent study --example > study.toml
   python -m agent study study.toml --dry-run
 """
-SECONDS_PER_STEP, SECONDS_PER_RUN = 0.6, 15.0
-"""Wall time of a step beside its dwell, and of a run's start, with the embedded viewer."""
-REJUDGED = ("matrix", "borrowed")
-"""Tests that need stored frames judged again, as every persona."""
 
 
 @click.command(epilog=EPILOG)
@@ -101,8 +98,10 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
 
 def _show_matrix(study: Study) -> None:
     from agent.cli.privacy_notice import announce_repeats
+    from agent.cli.quote_text import calls_text, money_text, time_text
     from agent.platforms import load_platform
     from agent.study.matrix import start_order
+    from agent.study.quote import quote_study
 
     declared = study.declared
     platforms = [load_platform(name) for name in declared.matrix.platforms]
@@ -113,33 +112,29 @@ def _show_matrix(study: Study) -> None:
     echo(f"Study {declared.name}: {size}")
     for cell in start_order(study.cells):
         echo(f"  {cell.persona:<6} {cell.arm:<10} replicate {cell.replicate}  {cell.account}")
-    live = any(platform.live for platform in platforms)
-    waiting = 1.25 * declared.live.floor_s if live else 0.0
-    watching = 3.0 if live else 3 / declared.site.speed
-    seconds = videos * (SECONDS_PER_STEP + watching + waiting) + SECONDS_PER_RUN * len(study.cells)
-    minutes = max(1, round(seconds / 60 / declared.pace.parallel))
-    echo(f"About {count_of(minutes, 'minute')}, {declared.pace.parallel} at a time.")
-    again = _calls_afterwards(study)
-    calls = f"Model calls: {videos:,} while watching"
-    calls += f", and {again:,} about stored frames afterwards" if again else ""
-    free = _free(declared)
-    echo(f"{calls}. {'Cost: none (embedded viewer).' if free else 'The price is your provider’s.'}")
+    quote = quote_study(declared, study.cells, study.frozen.personas)
+    for line in (time_text(quote, declared.pace.parallel), calls_text(quote), *money_text(quote)):
+        echo(line)
+    _warn_of_budget(declared, quote)
 
 
-def _free(declared: StudyDeclaration) -> bool:
-    from agent.models import find_capabilities
+def _warn_of_budget(declared: StudyDeclaration, quote: StudyQuote) -> None:
+    """Refuse a budget that cannot be held, and say where the quote is above it."""
+    from agent.judge.spending_cap import Spending
 
-    return not any(find_capabilities(name).uses_tokens for name in declared.matrix.models)
-
-
-def _calls_afterwards(study: Study) -> int:
-    """Questions about stored frames that the declared test needs: every run, as every persona."""
-    declared = study.declared
-    if declared.test.primary not in REJUDGED:
-        return 0
-    compared = declared.windows.before + declared.windows.after
-    treated = sum(cell.arm == "treatment" for cell in study.cells)
-    return treated * len(declared.matrix.personas) * compared
+    cap = declared.cap
+    if cap.open:
+        return
+    for model in declared.matrix.models:
+        cap.check(model)
+    fits = cap.allows(Spending(quote.cost_usd or 0.0, quote.tokens))
+    echo(f"Budget: {cap}; no further call is made where it would be passed.")
+    if not fits:
+        echo(
+            "The budget is smaller than that, so the study would end unfinished. "
+            "Type: python -m agent plan --help",
+            err=True,
+        )
 
 
 def _conduct(study: Study, file: Path, *, tethered: bool) -> None:
@@ -157,12 +152,22 @@ def _next_command(study: Study) -> str:
     declared, where = study.declared, data_to_type(study.data.root)
     python = python_to_type()
     report = f"{python} -m analysis report {declared.name}{where}"
-    if declared.test.primary not in REJUDGED:
+    if not declared.judged_again:
         return report
     again = [
         f"{python} -m agent rejudge {declared.name} --everyone --model {shlex.quote(model)} "
-        f"--strategy {strategy}{where}"
+        f"--strategy {strategy}{_as_declared(declared)}{where}"
         for model in declared.matrix.models
         for strategy in declared.matrix.strategies
     ]
     return " && ".join([*again, report])
+
+
+def _as_declared(declared: StudyDeclaration) -> str:
+    """Options of re-judging that the study file declares; none where it leaves them."""
+    asking = declared.rejudge
+    return (
+        (f" --others {asking.others:g}" if asking.others < 1 else "")
+        + (" --mirrored" if asking.mirrored else "")
+        + (f" --explain {asking.explain}" if asking.explain != "never" else "")
+    )

@@ -59,7 +59,17 @@ def _judge_again(study: Study, number: int, tethered: bool) -> tuple[str, ...]:
     (model,), (strategy,) = study.declared.matrix.models, study.declared.matrix.strategies
     keys = {cell.key for cell in study.cells if (cell.replicate, cell.arm) == (number, "treatment")}
     runs = [run for key, run in study.runs().items() if key in keys and run.status == "complete"]
-    asking = RejudgePlan(model, strategy, everyone=True, seed=SITTING_SEED)
+    how = study.declared.rejudge
+    asking = RejudgePlan(
+        model,
+        strategy,
+        everyone=True,
+        others=how.others,
+        mirrored=how.mirrored,
+        explain=how.explain,
+        seed=SITTING_SEED,
+        cap=study.declared.cap,
+    )
     announce(model, asking.cap)
     with counting("asked again") as tell:
         ledgers = [read(run.path) for run in runs]

@@ -60,6 +60,8 @@ def conduct_cells(study: Study, file: Path, *, tethered: bool) -> Remainder:
             f"Then type: python -m agent study {file}",
             err=True,
         )
-    if left.failed:
+    if left.spent:
+        echo(left.spent, err=True)
+    elif left.failed:
         echo(f"Their logs: {study.folder / 'logs'}. The same command tries again.", err=True)
     return left

@@ -21,7 +21,7 @@ from store.errors import DamagedLedger
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger
 from store.runs.ledger_lines import PersonaRecord, Step
-from store.runs.question_draws import STEPS, is_drawable, rank_question
+from store.runs.question_draws import LEAST_OF_OTHERS, STEPS, is_drawable, rank_question
 from store.runs.rejudgements import (
     JudgementWriter,
     QuestionSample,
@@ -29,8 +29,6 @@ from store.runs.rejudgements import (
     RejudgementKey,
 )
 
-LEAST_OF_OTHERS = 0.25
-"""Smallest share of the others' questions that the matrix's test was checked with."""
 SMALLEST_SAMPLE = 100
 """Questions of the smallest sample that the two-judge matrix was checked with."""
 OWN_PART = 0.4

@@ -245,6 +245,9 @@ def _usage(attempts: list[_Attempt]) -> Usage:
         calls=len(attempts),
         input_tokens=sum_known(reply.input_tokens for reply in replies),
         output_tokens=sum_known(reply.output_tokens for reply in replies),
+        cache_read_tokens=sum_known(reply.cache_read_tokens for reply in replies),
+        cache_write_tokens=sum_known(reply.cache_write_tokens for reply in replies),
+        reasoning_tokens=sum_known(reply.reasoning_tokens for reply in replies),
         cost_usd=sum_known(reply.cost_usd for reply in replies),
         cached=bool(replies) and all(reply.cached for reply in replies),
     )
@@ -258,6 +261,9 @@ def _spent(fault: ModelFault) -> Reply:
         input_tokens=details.get("input_tokens"),
         output_tokens=details.get("output_tokens"),
         cost_usd=details.get("cost_usd"),
+        cache_read_tokens=details.get("cache_read_tokens"),
+        cache_write_tokens=details.get("cache_write_tokens"),
+        reasoning_tokens=details.get("reasoning_tokens"),
     )
 
 

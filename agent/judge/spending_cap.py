@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from agent.errors import BadConfig, BudgetSpent
@@ -93,6 +93,15 @@ class SpendingCap:
 
     cost_usd: float | None = None
     tokens: int | None = None
+    study: str | None = None
+    """Whose calls these are, for a budget of that study; ``None``: no study's."""
+    whole: bool = False
+    """Whether it is on all that the study's calls cost, whoever makes them."""
+
+    @property
+    def open(self) -> bool:
+        """Whether neither side has a limit."""
+        return self.cost_usd is None and self.tokens is None
 
     def check(self, name: str) -> None:
         """Refuse a cap in dollars where nobody knows the model's price."""
@@ -133,7 +142,8 @@ class Budgeted(WrappedModel):
         cap.check(model.name)
         super().__init__(model)
         self._cap = cap
-        self._till = till or CappedAccounts(PaymentBook(), ("here",))
+        till = till or CappedAccounts(PaymentBook(), ("here",))
+        self._till = replace(till, study=cap.study, whole=cap.whole)
         self._replies = replies
         self._price = prices.find(model.name)
         self._first = asyncio.Lock()
@@ -141,7 +151,7 @@ class Budgeted(WrappedModel):
     @property
     def balance(self) -> Balance:
         """What was spent of the cap."""
-        return self._till.book.balance(self._till.accounts)
+        return self._till.book.balance(self._till.capped)
 
     async def ask(self, question: Question) -> Reply:
         """Ask, where the cap allows one call more.
@@ -149,7 +159,7 @@ class Budgeted(WrappedModel):
         Raises ``BudgetSpent``, with what was spent among its details, where it does not, and
         ``BadConfig`` where the model does not say what it uses, so that no cap can be held.
         """
-        if self._cap != SpendingCap() and not self._has_dearest():
+        if not self._cap.open and not self._has_dearest():
             async with self._first:
                 if not self._has_dearest():  # meanwhile
                     return await self._ask(question)
@@ -177,7 +187,7 @@ class Budgeted(WrappedModel):
 
     def _check_told(self, reply: Reply) -> None:
         silent = reply.input_tokens is None and self.capabilities.costs
-        if self._cap != SpendingCap() and silent:
+        if silent and not self._cap.open:
             raise BadConfig(
                 f"{self.name} does not tell how many tokens it uses, so no cap can be held. "
                 "Leave out --max-cost and --max-tokens, or type: --model embedded/conse"
@@ -196,8 +206,16 @@ class Budgeted(WrappedModel):
             text += f", {standing} whose end is not known counted at the most"
         if balance.estimated:
             text += f", {balance.estimated} that were cut off by what was sent"
+        own = balance
+        remedy = "Type the same command with a higher cap"
+        if self._till.whole:  # what the ledger keeps is this account's own
+            own = self._till.book.balance(self._till.accounts)
+            remedy = (
+                f"Raise max_cost or max_tokens under [budget] in the file of study "
+                f"{self._cap.study}, and type: python -m agent study FILE"
+            )
         raise BudgetSpent(
-            f"The cap of {self._cap} is reached: {text}. Type the same command with a higher cap",
-            cost_usd=spent.cost_usd,
-            tokens=spent.tokens,
+            f"The cap of {self._cap} is reached: {text}. {remedy}",
+            cost_usd=own.cost_usd,
+            tokens=own.tokens,
         )

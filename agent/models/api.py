@@ -25,7 +25,7 @@ from agent.models.connections import count_connections, limit_connections, slow_
 from agent.models.fingerprint import fingerprint
 from agent.models.image_size import LONGEST_SIDE, scaled
 from agent.models.local_server import ServerLease, lease_for
-from agent.models.paid_calls import METER, REPLY_TOKENS, Payment, told_tokens
+from agent.models.paid_calls import METER, REPLY_TOKENS, Payment, read_usage
 from agent.models.providers import parse_model_name
 from agent.models.reply_size import limit_replies
 from agent.models.served_settings import config_fields, p_yes_of, refuse_ignored
@@ -335,11 +335,8 @@ class ServedModel:
 
     def _used(self, usage: Any) -> dict[str, Any]:
         """Price what a service says that it read and wrote; empty where it tells no such thing."""
-        tokens = told_tokens(usage)
-        if tokens is None:
-            return {}
-        cost = None if self._price is None else self._price.cost(*tokens)
-        return {"input_tokens": tokens[0], "output_tokens": tokens[1], "cost_usd": cost}
+        used = read_usage(usage)
+        return {} if used is None else vars(used) | {"cost_usd": used.cost(self._price)}
 
     async def close(self) -> None:
         try:

@@ -35,6 +35,11 @@ class Capabilities:
     encoder: str | None = None  # of the index, which it embeds the first frame with anyway
 
     @property
+    def on_gpu(self) -> bool:
+        """Whether it runs here and wants a GPU: an hour of it is what it costs."""
+        return self.in_process and self.uses_tokens
+
+    @property
     def describes(self) -> bool:
         """Whether its description of a frame is one in words, of that frame."""
         return self.looks and self.writes_text
@@ -80,6 +85,9 @@ class Reply:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: float | None = None
+    cache_read_tokens: int | None = None  # of the input, from the service's own prompt cache
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None  # of the output
     cached: bool = False
     filtered: bool = False  # the service held it back; it was paid for all the same
     served: str | None = None

@@ -17,7 +17,13 @@ from typing import Any
 from agent.errors import ModelFault, TimedOut
 from agent.models.base import Model, Question, Reply
 from agent.models.prices import Price
-from store.runs.payment_book import Balance, CallReserved, CallSettled, PaymentBook
+from store.runs.payment_book import (
+    Balance,
+    CallReserved,
+    CallSettled,
+    PaymentBook,
+    study_account,
+)
 
 FRAME_TOKENS = 3200
 """What a frame of 1,536 pixels costs with the dearest tokenisers in wide use, in tokens."""
@@ -48,10 +54,21 @@ class CappedAccounts:
     book: PaymentBook
     accounts: tuple[str, ...]
     now: Callable[[], datetime] = _now
+    study: str | None = None
+    """Whose calls these are."""
+    whole: bool = False
+    """Whether the cap is on all calls of the study."""
 
     @property
     def payer(self) -> str:
         return _PAYER.get() or self.accounts[0]
+
+    @property
+    def capped(self) -> tuple[str, ...]:
+        """Accounts whose sum the cap is on."""
+        if self.whole and self.study is not None:
+            return (study_account(self.study),)
+        return self.accounts
 
 
 class Payment:
@@ -126,19 +143,20 @@ class Meter:
 
         def line(ends: int) -> CallReserved:
             before = dearest[0]
-            most = Price.of(price, self._sent, reply_tokens)
+            most = _dearest(price, self._sent, reply_tokens)
             return CallReserved(
                 id=secrets.token_hex(8),
                 at=self._till.now(),
                 account=self._till.payer,
+                study=self._till.study,
                 model=self._model,
                 key=f"{self._key}-{ends}",
                 cost_usd=before.dearest_usd if price and before.dearest_tokens else most,
                 tokens=before.dearest_tokens or self._sent + reply_tokens,
             )
 
-        reservation = self._till.book.reserve(line, self._till.accounts, allow, self._key)
-        return Payment(self._till, reservation, (Price.of(price, self._sent, 0), self._sent))
+        reservation = self._till.book.reserve(line, self._till.capped, allow, self._key)
+        return Payment(self._till, reservation, (_dearest(price, self._sent, 0), self._sent))
 
 
 METER: ContextVar[Meter | None] = ContextVar("meter", default=None)
@@ -175,17 +193,48 @@ def _settle_fault(payment: Payment, fault: ModelFault) -> None:
         payment.refuse()
 
 
-def told_tokens(usage: Any) -> tuple[int, int] | None:
-    """Count tokens read and written, those that a provider's own cache saved included.
+@dataclass(frozen=True)
+class TokenUse:
+    """Tokens of one call as the service counts them; ``None`` where it does not say."""
+
+    input_tokens: int  # all that were read, cached ones included
+    output_tokens: int  # thoughts included
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+    def cost(self, price: Price | None, *, batch: bool = False) -> float | None:
+        """Price the call in US dollars; ``None`` where no price is known."""
+        if price is None:
+            return None
+        return price.cost(
+            self.input_tokens,
+            self.output_tokens,
+            cache_read=self.cache_read_tokens or 0,
+            cache_write=self.cache_write_tokens or 0,
+            batch=batch,
+        )
+
+
+def read_usage(usage: Any) -> TokenUse | None:
+    """Read what inspect_ai says that a call used; it counts cached tokens beside the others.
 
     ``None`` where a service tells none, or what cannot be: a number below 0 would pass for money
-    that is left.
+    that is left. More cached tokens than were read are left out, so that all cost the full rate.
     """
     if usage is None:
         return None
-    cached = (usage.input_tokens_cache_read or 0) + (usage.input_tokens_cache_write or 0)
-    tokens = usage.input_tokens + cached, usage.output_tokens
-    return tokens if min(tokens) >= 0 and max(tokens) <= MOST_TOKENS else None
+    cached = (usage.input_tokens_cache_read, usage.input_tokens_cache_write)
+    read = usage.input_tokens + sum(part or 0 for part in cached)
+    if min(read, usage.output_tokens) < 0 or max(read, usage.output_tokens) > MOST_TOKENS:
+        return None
+    if usage.input_tokens < 0 or any((part or 0) < 0 for part in cached):
+        cached = (None, None)
+    return TokenUse(read, usage.output_tokens, *cached, usage.reasoning_tokens)
+
+
+def _dearest(price: Price | None, input_tokens: int, output_tokens: int) -> float | None:
+    return None if price is None else price.dearest(input_tokens, output_tokens)
 
 
 def sent_tokens(question: Question) -> int:

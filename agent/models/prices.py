@@ -17,19 +17,45 @@ class Price:
     provider: str  # id of the list; empty where calls cost nothing
     model: str
 
-    @staticmethod
-    def of(price: Price | None, input_tokens: int, output_tokens: int) -> float | None:
-        """What a call costs; ``None`` where no price is known."""
-        return None if price is None else price.cost(input_tokens, output_tokens)
+    def cost(
+        self,
+        input_tokens: int,
+        output_tokens: int,
+        *,
+        cache_read: int = 0,
+        cache_write: int = 0,
+        batch: bool = False,
+    ) -> float:
+        """What a call costs, as of today.
 
-    def cost(self, input_tokens: int, output_tokens: int) -> float:
-        """What a call costs, as of today."""
+        Parameters
+        ----------
+        input_tokens
+            All that were read, cached ones included; ``output_tokens`` includes thoughts.
+        cache_read, cache_write
+            Of these, those from the provider's prompt cache, and those written into it. A list
+            without a rate for them has them at the full rate.
+        batch
+            Whether the provider's batch service is asked; at the full rate where none is listed.
+        """
         if not self.provider:
             return 0.0
         from genai_prices import Usage, calc_price
 
-        usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
-        return float(calc_price(usage, self.model, provider_id=self.provider).total_price)
+        usage = Usage(
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            cache_read_tokens=cache_read,
+            cache_write_tokens=cache_write,
+        )
+        context = {"processing": "batch"} if batch else None
+        price = calc_price(usage, self.model, provider_id=self.provider, price_context=context)
+        return float(price.total_price)
+
+    def dearest(self, input_tokens: int, output_tokens: int) -> float:
+        """The most that a call of so many tokens costs: all of them written into a cache."""
+        written = self.cost(input_tokens, output_tokens, cache_write=input_tokens)
+        return max(written, self.cost(input_tokens, output_tokens))
 
 
 def find(name: str) -> Price | None:

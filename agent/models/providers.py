@@ -136,6 +136,14 @@ SERVED_PROVIDERS = (
     ),
 )
 """Those of inspect_ai's providers that take pictures, and one whose models read text alone."""
+PLANNED_JUDGES = (
+    "openai/gpt-4o",
+    "anthropic/claude-sonnet-5-5",
+    "google/gemini-3.8-flash",
+    "openai/gpt-6-luna",
+    "hfvlm/Qwen/Qwen3-VL-8B-Instruct",
+)
+"""Judges whose money or hours a plan tells beside those of its own; nobody ranked them here."""
 PROVIDERS = {
     provider.name: provider
     for provider in (

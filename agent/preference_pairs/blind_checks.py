@@ -75,6 +75,9 @@ def sum_usages(usages: Sequence[Usage]) -> Usage:
         calls=sum(usage.calls for usage in usages),
         input_tokens=sum_known(usage.input_tokens for usage in usages),
         output_tokens=sum_known(usage.output_tokens for usage in usages),
+        cache_read_tokens=sum_known(usage.cache_read_tokens for usage in usages),
+        cache_write_tokens=sum_known(usage.cache_write_tokens for usage in usages),
+        reasoning_tokens=sum_known(usage.reasoning_tokens for usage in usages),
         cost_usd=sum_known(usage.cost_usd for usage in usages),
         cached=bool(usages) and all(usage.cached for usage in usages),
     )

@@ -13,7 +13,7 @@ from datetime import datetime, time
 from pathlib import Path
 from typing import Protocol
 
-from agent.errors import LayoutChanged, PaceReached, is_wall
+from agent.errors import BudgetSpent, LayoutChanged, PaceReached, is_wall
 from agent.model_settings import ModelSettings
 from agent.platforms import load_platform
 from agent.run.pacing import Hours, PaceLimits, zone_of
@@ -86,6 +86,8 @@ class _State:
     """Until when the accounts of cells may not watch."""
     changed: set[str] = field(default_factory=set)
     """Platforms whose site has changed: no cell of theirs is started any more."""
+    spent: str = ""
+    """What the run said that found the study's budget spent: no cell is started any more."""
 
 
 def configure_cell(study: Study, cell: StudyCell) -> RunConfig:
@@ -130,6 +132,8 @@ class Remainder:
     failed: tuple[StudyCell, ...] = ()
     resting: tuple[StudyCell, ...] = ()
     until: datetime | None = None
+    spent: str = ""
+    """What the run said that found the study's budget spent."""
 
 
 class Conductor:
@@ -186,7 +190,8 @@ class Conductor:
                 source = find_source(cell, order)
                 run = runs.get(source.key) if source else None
                 spent = self._state.attempts.get(cell.key, 0) >= self._study.declared.pace.attempts
-                if spent or source in failed or cell.platform in self._state.changed:
+                gone = self._state.spent or cell.platform in self._state.changed
+                if spent or gone or source in failed:
                     failed.append(cell)
                 elif (until := self._rests_until(cell)) is not None:
                     resting.append(cell)
@@ -199,7 +204,8 @@ class Conductor:
             else:
                 if len(self._state.running) + len(ready) <= self._study.declared.pace.parallel:
                     self._start(ready)
-        return Remainder(tuple(failed), tuple(resting), min(ends, default=None))
+        until = min(ends, default=None)
+        return Remainder(tuple(failed), tuple(resting), until, self._state.spent)
 
     def _units(
         self, order: Sequence[StudyCell], runs: dict[str, RunSummary]
@@ -287,10 +293,14 @@ class Conductor:
                 del self._state.running[cell.key]
                 self._onlooker.ended(cell, task.result())
                 if task.result():
-                    self._consider(cell, self._last_fault(cell))
+                    self._consider(cell, *self._last_fault(cell))
 
-    def _consider(self, cell: StudyCell, fault: str) -> None:
-        if fault == LayoutChanged.__name__:  # the next run would start to count anew, and see less
+    def _consider(self, cell: StudyCell, fault: str, message: str) -> None:
+        if fault == BudgetSpent.__name__:
+            self._state.spent = message
+        elif (
+            fault == LayoutChanged.__name__
+        ):  # the next run would start to count anew, and see less
             self._state.changed.add(cell.platform)
         elif is_wall(fault):  # another attempt would only meet it again
             self._state.attempts[cell.key] = self._study.declared.pace.attempts
@@ -301,14 +311,16 @@ class Conductor:
                 hours = Hours(MIDNIGHT, MIDNIGHT)
             self._state.resting[cell.key] = hours.end_after(now)
 
-    def _last_fault(self, cell: StudyCell) -> str:
-        """Return the class of the fault that ended the cell's run; "" where none did."""
+    def _last_fault(self, cell: StudyCell) -> tuple[str, str]:
+        """Return class and words of the fault that ended the cell's run; "" where none did."""
         run = self._study.runs().get(cell.key)
         if run is None or run.status != "interrupted":
-            return ""
+            return "", ""
         damaged: list[str] = []  # its child has said so, and the other cells go on
         faults = [fault for ledger in read_each([run.path], damaged) for fault in ledger.faults]
-        return faults[-1].fault if faults and not faults[-1].recovered else ""
+        if not faults or faults[-1].recovered:
+            return "", ""
+        return faults[-1].fault, faults[-1].message
 
     def _tell(self, runs: dict[str, RunSummary]) -> None:
         keys = {cell.key for cell in self._study.cells}

@@ -8,13 +8,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from agent.errors import BadConfig, UserError
+from agent.judge.spending_cap import SpendingCap
 from agent.model_settings import ModelSettings
 from agent.run.pacing import Hours, zone_of
-from agent.run_config import Arm, Dwell, Frames, FrozenValue, PhotoRule, SiteConfig
+from agent.run_config import Arm, Dwell, Explain, Frames, FrozenValue, PhotoRule, SiteConfig
 from store.runs.ledger_lines import Windows
+from store.runs.question_draws import LEAST_OF_OTHERS, STEPS, is_drawable
 from store.untrusted.declared_files import read_declared
+from store.untrusted.size_limits import BadToml, read_toml
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+Name = Annotated[str, StringConstraints(pattern=NAME)]
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 Primary = Literal["controlled", "matrix", "paired", "borrowed"]
 Looks = Literal["end", "replicates"]
@@ -106,6 +110,33 @@ class Test(FrozenValue):
     """When it is made: once, at the end, or after each replicate, with alpha spent over them."""
 
 
+class RejudgeSettings(FrozenValue):
+    """How stored frames are judged again, as every persona, where the test needs it."""
+
+    others: float = 1.0
+    """Share of the videos of other runs that each persona is asked about, drawn."""
+    mirrored: bool = False
+    """Whether the opposite question is asked as well."""
+    explain: Explain = "never"
+
+    @field_validator("others")
+    @classmethod
+    def _drawable(cls, share: float) -> float:
+        if not is_drawable(share) or share < LEAST_OF_OTHERS:
+            raise ValueError(
+                f"others is drawn in steps of {1 / STEPS:g}, of {LEAST_OF_OTHERS:g} to 1"
+            )
+        return share
+
+
+class StudyBudget(FrozenValue):
+    """What the models may cost in all: while watching, and when judging again."""
+
+    max_cost: float | None = Field(None, ge=0)
+    """US dollars."""
+    max_tokens: int | None = Field(None, ge=0)
+
+
 class StudyDeclaration(FrozenValue):
     """A whole study file."""
 
@@ -125,6 +156,19 @@ class StudyDeclaration(FrozenValue):
     test: Test = Test()
     model_settings: dict[str, ModelSettings] = Field(default_factory=dict)
     """How models are asked, beside the question, by the model's name."""
+    rejudge: RejudgeSettings = RejudgeSettings()
+    budget: StudyBudget = StudyBudget()
+
+    @property
+    def cap(self) -> SpendingCap:
+        """The budget as a cap on all calls of the study; open where there is none."""
+        budget = self.budget
+        return SpendingCap(budget.max_cost, budget.max_tokens, study=self.name, whole=True)
+
+    @property
+    def judged_again(self) -> bool:
+        """Whether the test needs every run's stored frames judged as every persona."""
+        return self.test.primary in ("matrix", "borrowed")
 
     def with_replicates(self, count: int | None) -> StudyDeclaration:
         if count is None:
@@ -141,6 +185,8 @@ class StudyDeclaration(FrozenValue):
             raise ValueError("parallel must be as many as the arms that start together")
         if self.test.primary == "borrowed" and self.windows.baseline != "passive":
             raise ValueError("a borrowed base needs windows with baseline = 'passive'")
+        if self.rejudge.mirrored and "isq" in self.matrix.strategies:
+            raise ValueError("the questionnaire (isq) has no opposite question to be mirrored")
         if self.test.looks == "replicates":
             self._can_be_looked_at()
         if foreign := self.adapters.keys() - set(self.matrix.platforms):
@@ -205,12 +251,28 @@ parallel = 1
 primary = "matrix"                  # or controlled (needs a control arm), paired, borrowed
 sides = "two"
 # looks = "replicates"              # test after each replicate, and stop when the answer is in
+
+# [rejudge]                         # stored frames, afterwards, as every persona
+# others = 0.5                      # share of the other runs' videos that is asked about, drawn
+# mirrored = true                   # the opposite question too
+
+# [budget]                          # of the whole study; it ends where this is spent
+# max_cost = 20                     # US dollars
 """
 
 
 def load_study(path: Path) -> StudyDeclaration:
     """Read and validate a study file; raises ``BadStudy``, which names the line."""
     return read_declared(path, StudyDeclaration, BadStudy)
+
+
+def read_cap(path: Path, name: str) -> SpendingCap:
+    """Return the budget of a study by its kept file; an open one where it declares none."""
+    try:
+        declared = path.exists() and "budget" in read_toml(path)
+    except BadToml:
+        declared = True  # and reading it as a whole says what is wrong
+    return load_study(path).cap if declared else SpendingCap(study=name, whole=True)
 
 
 def check_extends(declared: StudyDeclaration, kept: Path, path: Path) -> None:
@@ -221,7 +283,13 @@ def check_extends(declared: StudyDeclaration, kept: Path, path: Path) -> None:
     if not kept.exists():
         return
     before = load_study(kept)
-    fixed: Any = {"matrix": {"personas", "replicates"}, "pace": ..., "adapters": ...}
+    fixed: Any = {
+        "matrix": {"personas", "replicates"},
+        "pace": ...,
+        "adapters": ...,
+        "rejudge": ...,  # each sitting holds how it was drawn
+        "budget": ...,
+    }
     then, now = before.model_dump(exclude=fixed), declared.model_dump(exclude=fixed)
     for key in now:
         if now[key] != then[key]:

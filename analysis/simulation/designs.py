@@ -133,48 +133,52 @@ def persona_matrix(
     plan: StudyPlan, world: World, studies: int, rng: np.random.Generator
 ) -> Outcomes:
     """The specific sway from the after windows alone."""
-    return _in_parts(plan, world, studies, rng, lambda drawn: judge_matrix(drawn, rng))
+    return judge_in_parts(plan, world, studies, rng, lambda drawn: judge_matrix(drawn, rng))
 
 
 def adjusted_matrix(
     plan: StudyPlan, world: World, studies: int, rng: np.random.Generator
 ) -> Outcomes:
     """The specific sway, adjusted for passive before windows."""
-    return _in_parts(plan, world, studies, rng, lambda drawn: judge_matrix(drawn, rng, adjust=True))
+    return judge_in_parts(
+        plan, world, studies, rng, lambda drawn: judge_matrix(drawn, rng, adjust=True)
+    )
 
 
 def headlined_matrix(
     plan: StudyPlan, world: World, studies: int, rng: np.random.Generator
 ) -> Outcomes:
-    """The adjusted matrix behind its placebo, as a report headlines it.
+    """The adjusted matrix behind its placebo, as a report headlines it."""
+    return judge_in_parts(plan, world, studies, rng, lambda drawn: judge_headlined(drawn, rng))
+
+
+def judge_headlined(drawn: SimulatedAnswers, rng: np.random.Generator) -> Outcomes:
+    """The adjusted matrix of answers, with the p-value of what would be headlined.
 
     The before windows alone must show nothing, and after less before must show it, one-sided. The
     p-value is the largest that counts, and 1 where the placebo fails.
     """
-
-    def judge(drawn: SimulatedAnswers) -> Outcomes:
-        before, after = drawn.shares
-        found = judge_matrix(drawn, rng, adjust=True)
-        gain, lean = judge_cells(after - before, rng), judge_cells(before, rng).p < 0.05
-        p, p_greater = (
-            np.where(lean, 1.0, np.maximum(one, gain.p_greater))
-            for one in (found.p, found.p_greater)
-        )
-        return replace(found, p=p, p_greater=p_greater)
-
-    return _in_parts(plan, world, studies, rng, judge)
+    before, after = drawn.shares
+    found = judge_matrix(drawn, rng, adjust=True)
+    gain, lean = judge_cells(after - before, rng), judge_cells(before, rng).p < 0.05
+    p, p_greater = (
+        np.where(lean, 1.0, np.maximum(one, gain.p_greater)) for one in (found.p, found.p_greater)
+    )
+    return replace(found, p=p, p_greater=p_greater)
 
 
 def placebo(plan: StudyPlan, world: World, studies: int, rng: np.random.Generator) -> Outcomes:
     """The specific sway of the before windows alone, which has to be null."""
-    return _in_parts(plan, world, studies, rng, lambda drawn: judge_cells(drawn.shares[0], rng))
+    return judge_in_parts(
+        plan, world, studies, rng, lambda drawn: judge_cells(drawn.shares[0], rng)
+    )
 
 
 def borrowed_base(
     plan: StudyPlan, world: World, studies: int, rng: np.random.Generator
 ) -> Outcomes:
     """The sway against the borrowed base, jackknife over personas."""
-    return _in_parts(plan, world, studies, rng, judge_borrowed)
+    return judge_in_parts(plan, world, studies, rng, judge_borrowed)
 
 
 def borrowed_base_as_offered(
@@ -190,12 +194,12 @@ def borrowed_base_as_offered(
         still = (moved.low <= 0) & (moved.high >= 0)
         return _those(judge_borrowed(drawn), still & (judge_cells(drawn.shares[0], rng).p >= 0.05))
 
-    return _in_parts(plan, world, studies, rng, judge)
+    return judge_in_parts(plan, world, studies, rng, judge)
 
 
 def drift(plan: StudyPlan, world: World, studies: int, rng: np.random.Generator) -> Outcomes:
     """The change in what personas find in the others' feeds, jackknife over personas."""
-    return _in_parts(plan, world, studies, rng, _judge_drift)
+    return judge_in_parts(plan, world, studies, rng, _judge_drift)
 
 
 def judge_matrix(
@@ -269,7 +273,7 @@ def _those(told: Outcomes, kept: Mask) -> Outcomes:
     )
 
 
-def _in_parts(
+def judge_in_parts(
     plan: StudyPlan,
     world: World,
     studies: int,

@@ -14,7 +14,14 @@ import numpy as np
 from analysis.estimators.persona_matrix import own_minus_others, residuals, without_each
 from analysis.estimators.two_judges import JointCounts
 from analysis.simulation.calibration import CalibrationCheck, coverage, false_positives, rate
-from analysis.simulation.designs import Outcomes, from_jackknife, judge_matrix
+from analysis.simulation.designs import (
+    Design,
+    Outcomes,
+    from_jackknife,
+    judge_headlined,
+    judge_in_parts,
+    judge_matrix,
+)
 from analysis.simulation.scenarios import SimulatedAnswers, StudyPlan, World, draw_matrices
 from analysis.statistics.estimate import Floats, Ints, Mask
 
@@ -68,6 +75,19 @@ def judge_drawn_others(
 ) -> Outcomes:
     """The specific sway where each persona is asked about a share of the others' videos."""
     return judge_matrix(draw_share(cells, share, rng, own=False), rng, adjust=adjust)
+
+
+def headlined_of_drawn(share: float) -> Design:
+    """The design that is headlined where each persona is asked about a share of the others'."""
+
+    def simulate(plan: StudyPlan, world: World, studies: int, rng: np.random.Generator) -> Outcomes:
+        def judge(cells: SimulatedAnswers) -> Outcomes:
+            asked = draw_share(cells, share, rng, own=False) if share < 1 else cells
+            return judge_headlined(asked, rng)
+
+        return judge_in_parts(plan, world, studies, rng, judge)
+
+    return simulate
 
 
 def draw_cheap_answers(

@@ -69,7 +69,7 @@ class Option:
 OPTIONS = (
     Option("paired with control", designs.paired_with_control, 2),
     Option("adjusted matrix", designs.headlined_matrix, 1, ("before", "after"), passive=True),
-    Option("borrowed base", designs.borrowed_base, 1, ("before",), passive=True),
+    Option("borrowed base", designs.borrowed_base, 1, ("before", "after"), passive=True),
 )
 
 PriceOf = Callable[[str], float | None]

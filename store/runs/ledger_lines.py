@@ -235,6 +235,11 @@ class Usage(Record):
     calls: int = 0
     input_tokens: ForeignCount = None
     output_tokens: ForeignCount = None
+    cache_read_tokens: ForeignCount = None
+    """Of the input, those that came from the service's own prompt cache."""
+    cache_write_tokens: ForeignCount = None
+    reasoning_tokens: ForeignCount = None
+    """Of the output, those that the model thought in."""
     cost_usd: ForeignCost = None
     cached: bool = False
 

@@ -33,6 +33,11 @@ PATIENCE_S = 60.0
 """How long another process's line is waited for."""
 
 
+def study_account(name: str) -> str:
+    """Name the account to which all calls for a study count, beside those that pay."""
+    return f"study/{name}"
+
+
 class CallReserved(Record):
     """A call that is about to be made."""
 
@@ -41,6 +46,8 @@ class CallReserved(Record):
     at: datetime
     account: str
     """Who pays: a run (``run/<id>``), or a file of answers by its place in the data folder."""
+    study: str | None = None
+    """The study that the call is made for, to which it counts too; ``None`` in older lines."""
     model: str
     key: str
     """Names the question, and how often it came to an end before. It is sent along, so that a
@@ -48,6 +55,11 @@ class CallReserved(Record):
     cost_usd: Cost | None
     """The most that it may cost; ``None`` where no price is known."""
     tokens: Count
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """Every account that the call counts to."""
+        return (self.account,) if self.study is None else (self.account, study_account(self.study))
 
 
 class CallSettled(Record):
@@ -225,29 +237,38 @@ class PaymentBook:
         if isinstance(line, CallSettled):
             self._close(line)
             return
-        account = self._accounts.setdefault(line.account, Balance())
-        account.count(line.cost_usd, line.tokens)
-        if isinstance(line, CallReserved):
+        if isinstance(line, CarriedOver):
+            self._carry_over(line)
+            return
+        self._open[line.id] = line
+        for account in self._balances(line):
+            account.count(line.cost_usd, line.tokens)
             account.calls += 1
             account.standing += 1
-            self._open[line.id] = line
-        elif line.calls:
+
+    def _carry_over(self, line: CarriedOver) -> None:
+        account = self._accounts.setdefault(line.account, Balance())
+        account.count(line.cost_usd, line.tokens)
+        if line.calls:
             account.calls += line.calls
             account.dearest_usd = max(account.dearest_usd, line.cost_usd / line.calls)
             account.dearest_tokens = max(account.dearest_tokens, -(-line.tokens // line.calls))
 
+    def _balances(self, line: CallReserved) -> list[Balance]:
+        return [self._accounts.setdefault(name, Balance()) for name in line.accounts]
+
     def _close(self, line: CallSettled) -> None:
         reserved = self._open.pop(line.id)
-        account = self._accounts[reserved.account]
-        account.count(reserved.cost_usd, reserved.tokens, -1)
-        account.count(line.cost_usd, line.tokens)
-        account.standing -= 1
-        account.estimated += line.how == "estimated"
+        for account in self._balances(reserved):
+            account.count(reserved.cost_usd, reserved.tokens, -1)
+            account.count(line.cost_usd, line.tokens)
+            account.standing -= 1
+            account.estimated += line.how == "estimated"
+            if line.how == "reported":
+                account.dearest_usd = max(account.dearest_usd, line.cost_usd or 0.0)
+                account.dearest_tokens = max(account.dearest_tokens, line.tokens)
         if line.ended:
             self._ends[reserved.key.rpartition("-")[0]] += 1
-        if line.how == "reported":
-            account.dearest_usd = max(account.dearest_usd, line.cost_usd or 0.0)
-            account.dearest_tokens = max(account.dearest_tokens, line.tokens)
 
 
 def _size(path: Path) -> int:

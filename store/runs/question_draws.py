@@ -14,6 +14,8 @@ from fractions import Fraction
 
 STEPS = 20
 """Shares are drawn in steps of one in so many."""
+LEAST_OF_OTHERS = 0.25
+"""Smallest share of the others' questions that the matrix's test was checked with."""
 
 
 def is_drawable(share: float) -> bool:

@@ -41,6 +41,7 @@ LONG = (
     "pairs latest",
     "probe --model",
     "calibrate",
+    "agent plan",
 )
 """Words of the lines that take a quarter of a minute and more."""
 ENDLESS = ("agent playground", "agent daemon watch.toml")

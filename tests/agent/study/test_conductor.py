@@ -289,14 +289,37 @@ def test_who_does_not_wait_ends_with_what_rests(tmp_path: Path) -> None:
             Tired.started += 1
             return 1
 
-        def _last_fault(self, cell: Any) -> str:
-            return "PaceReached"
+        def _last_fault(self, cell: Any) -> tuple[str, str]:
+            return "PaceReached", "enough for today"
 
     left = asyncio.run(Tired(study, Narrator(), patient=False).conduct())
     assert Tired.started == len(cells) == len(left.resting) == 4
     assert left.failed == ()
     assert left.until is not None
     assert left.until > datetime.now().astimezone()
+
+
+def test_no_cell_is_started_after_the_budget_is_spent(tmp_path: Path) -> None:
+    """Each cell would start a browser and a model, three times, to find the same."""
+    one = declared(tmp_path, ["p05", "p09"])
+    cells = tuple(draw(one, []))
+    study = Study(
+        one, cells, DataFolder(tmp_path), freeze_study(one, FrozenStudy(), tmp_path / "study.toml")
+    )
+
+    class Broke(Conductor):
+        started = 0
+
+        async def _child(self, cell: Any, yoke: str | None) -> int:
+            Broke.started += 1
+            return 1
+
+        def _last_fault(self, cell: Any) -> tuple[str, str]:
+            return "BudgetSpent", "The cap of $1 is reached."
+
+    left = asyncio.run(Broke(study, Narrator()).conduct())
+    assert Broke.started <= one.pace.parallel < len(cells) == len(left.failed)
+    assert left.spent == "The cap of $1 is reached."
 
 
 def test_a_study_with_ads_is_told_as_complete(tmp_path: Path) -> None:

@@ -233,6 +233,7 @@ ENTERED = {
 
 REVIEWED = {
     "agent/cli/record.py": "a recording under pseudonyms, which names no video that is kept",
+    "agent/cli/plan.py": "a study's file",
     "agent/training/example.py": "a made-up example",
     "agent/training/dataset.py": "into memory",
     "agent/benchmarks/browser_runs.py": "a study's file",

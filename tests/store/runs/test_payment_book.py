@@ -55,6 +55,25 @@ def test_a_reservation_counts_until_it_is_settled(tmp_path: Path) -> None:
     assert again.balance(["b"]) == Balance()
 
 
+def test_calls_of_several_payers_count_to_their_study_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "payments.jsonl"
+    book = PaymentBook(path)
+    for name, payer in (("x", "run/r1"), ("y", "run/r2")):
+        line = reserved(name, payer)(0).model_copy(update={"study": "s"})
+        book.reserve(lambda ends, line=line: line, (payer,), anything, "q")  # type: ignore[misc]
+    book.reserve(reserved("z", "run/r3"), ("run/r3",), anything, "q")
+    book.settle(CallSettled(id="x", how="reported", cost_usd=0.5, tokens=4))
+    old = path.read_text("utf-8").replace(',"study":null', "")  # as lines were before
+    assert old.count('"study"') == 2
+    path.write_text(old, encoding="utf-8")
+    again = PaymentBook(path)
+    whole = again.balance(["study/s"])
+    assert (whole.cost_usd, whole.calls, whole.standing) == (1.5, 2, 1)
+    assert (whole.dearest_usd, whole.dearest_tokens) == (0.5, 4)
+    assert again.balance(["run/r1"]).cost_usd == 0.5
+    assert again.balance(["run/r3"]).calls == 1
+
+
 def test_a_call_that_was_cut_off_is_sent_again_under_its_own_key(tmp_path: Path) -> None:
     book = PaymentBook(tmp_path / "payments.jsonl")
     keys = []

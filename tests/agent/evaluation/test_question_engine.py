@@ -113,9 +113,12 @@ def test_a_question_that_lasts_holds_up_no_other_and_no_commit(tmp_path: Path) -
     """The first answer comes after all others, which lie in their files by then."""
     tasting = Tasting(tmp_path)
 
+    def committed() -> int:
+        return len([*tasting.kept("even"), *tasting.kept("odd")])
+
     async def ask(cup: int) -> Sip:
-        while cup == 0 and len([*tasting.kept("even"), *tasting.kept("odd")]) < CUPS + 1:
-            await asyncio.sleep(0.02)  # noqa: ASYNC110 - a file tells nobody that it has grown
+        while cup == 0 and len([*tasting.kept("even"), *tasting.kept("odd")]) < CUPS + 1:  # noqa: ASYNC110 - a file tells nobody
+            await asyncio.sleep(0.02)
         return Sip(cup=cup)
 
     async def run() -> list[Sip]:

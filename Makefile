@@ -53,6 +53,7 @@ test-all: test ## The same, then the long drills
 
 bench: $(STAMP) ## Measure where the time goes
 	$(BIN)/python -m agent bench
+	$(BIN)/python -m agent bench --questions 400
 	$(BIN)/python -m analysis bench
 	$(BIN)/python -m store bench --pictures agent/playground/data/stills
 

@@ -11,10 +11,13 @@ import click
 from agent.cli.options import browser_option, json_option
 from store.terminal.printing import echo
 
+MEDIAN_S = 1.0
+"""Latency of the made service, in the median."""
 EPILOG = """
 \b
 Examples:
   python -m agent bench --rounds 1
+  python -m agent bench --questions 400
 """
 
 
@@ -22,6 +25,12 @@ Examples:
 @click.option("--rounds", type=click.IntRange(1), default=4, show_default=True)
 @click.option(
     "--memory", "videos", type=click.IntRange(200), metavar="VIDEOS", help="Measure memory instead."
+)
+@click.option(
+    "--questions",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Measure instead how fast a served model that takes a second is asked N questions.",
 )
 @click.option(
     "--renew-after",
@@ -35,13 +44,17 @@ Examples:
 def bench(rounds: int, browser: str | None, *, as_json: bool, **options: int | None) -> None:
     """Measure the part of a step that is neither model, dwell nor the site's own animation.
 
-    With --memory, measure instead how the memory of a long run grows.
+    With --memory, measure instead how the memory of a long run grows; with --questions, how fast
+    stored frames are asked about.
     """
     from agent.benchmarks.overhead import measure_overhead
     from agent.drivers.web.browser import find_browser
 
     if options["videos"] is not None:
         _memory(options["videos"], options["renew_after"] or 0, browser)
+        return
+    if options["questions"] is not None:
+        _asking(options["questions"])
         return
     with tempfile.TemporaryDirectory() as folder:
         result = measure_overhead(
@@ -54,6 +67,15 @@ def bench(rounds: int, browser: str | None, *, as_json: bool, **options: int | N
     echo(f"feedsway                 {result['feedsway_ms']:6.1f} ms, {result['ratio']} times")
     for stage, value in result["stages_ms"].items():
         echo(f"  {stage:<22} {value:6.1f} ms")
+
+
+def _asking(questions: int) -> None:
+    from agent.benchmarks.asking import measure_asking
+    from store.terminal.printing import counting
+
+    with tempfile.TemporaryDirectory() as folder, counting("asking") as tell:
+        cost = measure_asking(Path(folder), questions, MEDIAN_S, tell)
+    echo(json.dumps(cost.as_dict(), indent=2))
 
 
 def _memory(videos: int, renew_after: int, browser: str | None) -> None:

@@ -32,7 +32,7 @@ from agent.judge.model_under_cap import NO_CAP
 from agent.judge.retry_limits import DEFAULT, Patience
 from agent.judge.spending_cap import SpendingCap
 from agent.model_settings import ModelSettings
-from agent.models import AS_IT_IS, ModelRequest, find_capabilities
+from agent.models import AS_IT_IS, ModelRequest, check_looks, find_capabilities
 from agent.provenance import provenance
 from personas import strategies
 from personas.persona import Persona
@@ -86,6 +86,8 @@ class SpectrumPlan:
     @property
     def passes(self) -> tuple[Pass, ...]:
         """What is asked of this model, in order."""
+        if not find_capabilities(self.model).takes_pictures:
+            return ("words",)
         explain = self.explain or self.describe_by == self.model
         words = self.describe_by is not None
         return ("pictures", *(("explanations",) if explain else ()), *(("words",) if words else ()))
@@ -96,14 +98,18 @@ class SpectrumPlan:
         Raises
         ------
         BadConfig
-            The model has no taste of its own, or there are not so many wordings.
+            The model has no taste of its own, it takes no pictures and nobody else describes them,
+            or there are not so many wordings.
         """
+        if self.describe_by in (None, self.model):
+            check_looks(self.model)
         if self.persona is None and not find_capabilities(self.model).own_taste:
             raise BadConfig(
                 f"{self.model} has no taste of its own to measure; it can only watch as somebody. "
                 f"Type: python -m agent spectrum --model {self.model} --persona p12"
             )
         if self.describe_by not in (None, self.model):
+            check_looks(self.describer.model)
             self.describer.check()
         most = strategies.paraphrases(self.strategy)
         if not 1 <= self.wordings <= most:
@@ -126,6 +132,7 @@ class SpectrumFiles:
     """Where the answers of one model lie."""
 
     answers: Path
+    """About pictures, or about descriptions of a model that takes no pictures."""
     explanations: Path | None
     words: Path | None
 
@@ -145,6 +152,8 @@ async def ask_spectrum(
         paths = await describer.ask(("explanations",), {})
         described = _descriptions(paths["explanations"])
     paths = await _Spectrum(retrieval, plan, engine).ask(plan.passes, described)
+    if "pictures" not in paths:
+        return SpectrumFiles(paths["words"], None, None)
     return SpectrumFiles(paths["pictures"], paths.get("explanations"), paths.get("words"))
 
 

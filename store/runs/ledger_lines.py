@@ -34,9 +34,9 @@ MOST_STEPS = 1_000_000
 """Of a phase: a number beyond that was not meant, and whoever counts up to it would not end."""
 
 Whole = Annotated[int, Field(ge=-MOST_COUNT, le=MOST_COUNT)]
+"""A place or a count that a column of a table takes."""
 SettingValue = bool | int | float | str
 """Value of a setting of a model."""
-"""A place or a count that a column of a table takes."""
 
 Answer = Literal["yes", "no"]
 Phase = Literal["before", "adapt", "after"]

@@ -10,6 +10,7 @@ import base64
 import gzip
 import io
 import json
+import math
 import socket
 import threading
 from collections import Counter
@@ -103,6 +104,8 @@ class Server:
             return self._fill_in(body, takes_schema=way == "schema")
         if way == "hang":
             await until_gone(request)
+        if way == "likely":
+            return JSONResponse(likely("Yes", "No", "Maybe"))
         if way in ("slow", "busy"):
             return await self._wait(full=way == "busy")
         if way == "not-json":
@@ -217,6 +220,17 @@ def completion(
             "total_tokens": sent + received,
         },
     }
+
+
+def likely(*tokens: str) -> dict[str, Any]:
+    """A reply of the first token, with the probabilities of all: 0.6, 0.3, 0.1."""
+    told = [
+        {"token": token, "logprob": math.log(share), "bytes": None}
+        for token, share in zip(tokens, (0.6, 0.3, 0.1), strict=True)
+    ]
+    reply = completion(tokens[0])
+    reply["choices"][0]["logprobs"] = {"content": [told[0] | {"top_logprobs": told}]}
+    return reply
 
 
 async def cut_off() -> AsyncIterator[bytes]:

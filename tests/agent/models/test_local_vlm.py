@@ -13,7 +13,7 @@ import pytest
 
 from agent.errors import BadConfig, MissingExtra, ModelFailed, UserError
 from agent.evaluation import pair_prompts as preferences
-from agent.judge.judge import ModelJudge, QuestionForm
+from agent.judge.judge import ModelJudge
 from agent.models import check, load, local_checkpoint, local_vlm
 from agent.models.base import Question, Reply
 from agent.models.local_vlm import GeneratedReply, HfVlm
@@ -236,8 +236,9 @@ def test_a_fault_in_the_program_is_no_failure_of_the_model(
 
 def test_who_gives_up_holds_nobody_up(model: HfVlm) -> None:
     async def impatient() -> Reply:
-        judge = ModelJudge.of(model, "isq", GUITARIST, QuestionForm(limit_s=0.01))
-        assert (await judge.judge((RED,), None)).missing == "timed_out"
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await model.ask(question(strategy="isq"))
         reply = await model.ask(question(BLUE))
         await model.close()
         return reply

@@ -10,26 +10,25 @@ What a provider says about a failure is never repeated, since that may hold a ke
 from __future__ import annotations
 
 import asyncio
-import base64
 import re
 import sys
 from contextlib import ExitStack
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 from agent.errors import BadConfig, Filtered, MissingExtra, ModelFailed, SlowDown, TimedOut
 from agent.model_settings import ModelSettings
 from agent.models import prices
 from agent.models.base import Capabilities, Question, Reply
-from agent.models.connections import count_connections, limit_connections, slow_down
+from agent.models.chat_messages import with_schema, write_messages
 from agent.models.fingerprint import fingerprint
-from agent.models.image_size import LONGEST_SIDE, scaled
+from agent.models.image_size import LONGEST_SIDE
 from agent.models.local_server import ServerLease, lease_for
 from agent.models.paid_calls import METER, REPLY_TOKENS, Payment, read_usage
 from agent.models.providers import parse_model_name
 from agent.models.reply_size import limit_replies
 from agent.models.served_settings import config_fields, p_yes_of, refuse_ignored
-from personas import strategies
+from agent.models.service_connections import count_connections, limit_connections, slow_down
 from store.terminal.printing import remark
 
 SETTINGS: dict[str, Any] = {
@@ -189,12 +188,12 @@ class ServedModel:
                 f"{self.name} takes no pictures. Type: python -m agent spectrum "
                 f"--model {self.name} --describe-by PROVIDER/MODEL"
             )
-        messages = await asyncio.to_thread(_messages, question)
+        messages = await asyncio.to_thread(write_messages, question)
         if question.prompt.kind != "isq" or not self._takes_schema:
             return await self._generate(question, messages, self._config)
         try:
-            with_schema = _with_schema(self._config, question)
-            return await self._generate(question, messages, with_schema)
+            form = with_schema(self._config, question)
+            return await self._generate(question, messages, form)
         except ModelFailed as fault:
             details = fault.details
             if details["status"] not in _NOT_TAKEN and details["kind"] not in _NOT_SENT:
@@ -367,36 +366,6 @@ class ServedModel:
             )
         said = kind if status is None else f"{kind}, status {status}"
         return ModelFailed(f"{self.name} failed ({said})", kind=kind, status=status)
-
-
-def _messages(question: Question) -> list[Any]:
-    from inspect_ai.model import (
-        ChatMessageSystem,
-        ChatMessageUser,
-        ContentImage,
-        ContentText,
-    )
-
-    frames = [ContentImage(image=_data_uri(frame)) for frame in question.frames]
-    message = ChatMessageUser(content=[*frames, ContentText(text=question.prompt.user)])
-    if not question.prompt.system:
-        return [message]
-    return [ChatMessageSystem(content=question.prompt.system), message]
-
-
-@lru_cache(maxsize=32)
-def _data_uri(frame: bytes) -> str:
-    """Return a frame as it is sent; it is often asked about as many personas in turn."""
-    return f"data:image/jpeg;base64,{base64.b64encode(scaled(frame)).decode('ascii')}"
-
-
-def _with_schema(config: Any, question: Question) -> Any:
-    from inspect_ai.model import ResponseSchema
-    from inspect_ai.util import JSONSchema
-
-    form = JSONSchema.model_validate(strategies.schema(question.prompt, explain=question.explain))
-    schema = ResponseSchema(name="questionnaire", json_schema=form, strict=True)
-    return config.model_copy(update={"response_schema": schema})
 
 
 def _faults() -> tuple[type[Exception], ...]:

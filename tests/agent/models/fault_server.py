@@ -104,16 +104,10 @@ class Server:
             return self._fill_in(body, takes_schema=way == "schema")
         if way == "hang":
             await until_gone(request)
-        if way == "likely":
-            return JSONResponse(likely("Yes", "No", "Maybe"))
         if way in ("slow", "busy"):
             return await self._wait(full=way == "busy")
-        if way == "not-json":
-            return Response("<html>Bad gateway</html>", media_type="application/json")
-        if way == "wrong-json":
-            return JSONResponse({"answer": "Yes"})
-        if way == "no-choice":
-            return JSONResponse(completion("Yes") | {"choices": []})
+        if way in FORMS:
+            return Response(FORMS[way](), media_type="application/json")
         if way == "cut":
             return StreamingResponse(cut_off(), headers={"content-length": "5000"})
         if way in ("surrogate", "huge", "packed"):
@@ -231,6 +225,15 @@ def likely(*tokens: str) -> dict[str, Any]:
     reply = completion(tokens[0])
     reply["choices"][0]["logprobs"] = {"content": [told[0] | {"top_logprobs": told}]}
     return reply
+
+
+FORMS: dict[str, Callable[[], str]] = {
+    "not-json": lambda: "<html>Bad gateway</html>",
+    "wrong-json": lambda: json.dumps({"answer": "Yes"}),
+    "no-choice": lambda: json.dumps(completion("Yes") | {"choices": []}),
+    "likely": lambda: json.dumps(likely("Yes", "No", "Maybe")),
+}
+"""Replies of another form than a plain one."""
 
 
 async def cut_off() -> AsyncIterator[bytes]:

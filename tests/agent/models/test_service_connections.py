@@ -17,7 +17,7 @@ from agent.errors import BadConfig
 from agent.evaluation.question_stream import QuestionStream
 from agent.judge.judge import ModelJudge
 from agent.models import ModelRequest, load
-from agent.models.connections import START
+from agent.models.service_connections import START
 from store.runs.ledger_lines import Judgement
 from tests.agent.models.fault_server import Server
 from tests.agent.models.made_models import GUITARIST, frame

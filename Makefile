@@ -55,6 +55,7 @@ bench: $(STAMP) ## Measure where the time goes
 	$(BIN)/python -m agent bench
 	$(BIN)/python -m agent bench --picture --rounds 2
 	$(BIN)/python -m agent bench --warm 4
+	$(BIN)/python -m agent bench --questions 400
 	$(BIN)/python -m analysis bench
 	$(BIN)/python -m store bench --pictures agent/playground/data/stills
 

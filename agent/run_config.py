@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from agent.model_settings import ModelSettings
 from personas.persona import Persona
 from personas.strategies import Order
 from store.runs.ledger_lines import PersonaRecord, Windows
@@ -104,6 +105,8 @@ class RunConfig(FrozenValue):
     model: str = "embedded/conse"
     revision: str | None = None
     """Declared of a served model, whose weights nobody here can see."""
+    settings: ModelSettings = ModelSettings()
+    """How the model is asked, beside the question."""
     arm: Arm = "treatment"
     account: str | None = None
     """``None``: a fresh visitor of the playground, known to this run only."""
@@ -151,6 +154,7 @@ class RunConfig(FrozenValue):
     def resolved(self) -> dict[str, Any]:
         """Plain data for the ledger, without the persona's planted truth."""
         data: dict[str, Any] = self.model_dump(mode="json")
+        data["settings"] = self.settings.chosen
         data["persona"] = self.persona_record().model_dump(mode="json")
         return data
 
@@ -169,6 +173,8 @@ class RunConfig(FrozenValue):
             del fields["photos"]
         if self.order == "persona-first":
             del fields["order"]
+        if not self.settings.chosen:
+            del fields["settings"]
         text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -14,6 +14,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Literal
 
 from personas.answer_words import languages
@@ -198,6 +199,7 @@ UNREADABLE = Reading(None, "unreadable")
 _EMPTY = Reading(None, "empty")
 
 
+@lru_cache(maxsize=256)
 def read_choice(reply: str, *, mirrored: bool = False) -> Reading:
     """Read a reply to a yes-or-no question; ``mirrored`` means that yes means no.
 

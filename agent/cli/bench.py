@@ -11,12 +11,15 @@ import click
 from agent.cli.options import browser_option, json_option
 from store.terminal.printing import echo
 
+MEDIAN_S = 1.0
+"""Latency of the made service, in the median."""
 EPILOG = """
 \b
 Examples:
   python -m agent bench --rounds 1
   python -m agent bench --picture --rounds 1
   python -m agent bench --warm 4
+  python -m agent bench --questions 400
 """
 
 
@@ -24,6 +27,12 @@ Examples:
 @click.option("--rounds", type=click.IntRange(1), default=4, show_default=True)
 @click.option(
     "--memory", "videos", type=click.IntRange(200), metavar="VIDEOS", help="Measure memory instead."
+)
+@click.option(
+    "--questions",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Measure instead how fast a served model that takes a second is asked N questions.",
 )
 @click.option(
     "--renew-after",
@@ -50,7 +59,8 @@ def bench(
 
     With --memory, measure instead how the memory of a long run grows; with --warm, the processor
     time and memory of short runs that share one warm model; with --picture, a local model of
-    random weights that is asked about a video's frames twenty times, alone and together.
+    random weights that is asked about a video's frames twenty times, alone and together; with
+    --questions, how fast stored frames are asked about.
     """
     from agent.benchmarks.overhead import measure_overhead
     from agent.drivers.web.browser import find_browser
@@ -63,6 +73,9 @@ def bench(
         return
     if options["warm"] is not None:
         _warm(options["warm"], browser)
+        return
+    if options["questions"] is not None:
+        _asking(options["questions"])
         return
     with tempfile.TemporaryDirectory() as folder:
         result = measure_overhead(
@@ -85,6 +98,15 @@ def _picture(rounds: int) -> None:
         for frames in (1, 4)
     ]
     echo(json.dumps([each.as_dict() for each in found], indent=2))
+
+
+def _asking(questions: int) -> None:
+    from agent.benchmarks.asking import measure_asking
+    from store.terminal.printing import counting
+
+    with tempfile.TemporaryDirectory() as folder, counting("asking") as tell:
+        cost = measure_asking(Path(folder), questions, MEDIAN_S, tell)
+    echo(json.dumps(cost.as_dict(), indent=2))
 
 
 def _memory(videos: int, renew_after: int, browser: str | None) -> None:

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.options import cap_options, data_option, json_option, order_option
+from agent.cli.options import (
+    cap_options,
+    data_option,
+    json_option,
+    order_option,
+    settings_option,
+)
 from agent.cli.privacy_notice import announce
 from store.terminal.printing import count_of, echo
 
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
     from agent.benchmarks.two_way_clusters import MeasuredShare
     from agent.benchmarks.viewer import AgreementRow, ViewerAgreement
     from agent.judge.spending_cap import Spending, SpendingCap
+    from agent.models import ModelRequest
     from personas.strategies import Order
 
 EPILOG = """
@@ -56,6 +63,7 @@ class _Found:
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @order_option
 @cap_options
+@settings_option
 @data_option
 @json_option
 def judge_check(*, as_json: bool, **options: Any) -> None:
@@ -68,24 +76,27 @@ def judge_check(*, as_json: bool, **options: Any) -> None:
     """
     from agent.errors import BadConfig
     from agent.judge.spending_cap import SpendingCap
-    from agent.models import check, check_access
+    from agent.model_settings import ModelSettings
+    from agent.models import ModelRequest, check_looks
     from personas.strategies import hashes
 
-    check(options["model"])
+    settings = ModelSettings.parse(options.pop("model_settings"))
+    request = ModelRequest(options["model"], settings=settings)
+    request.check(os.environ)
+    check_looks(options["model"])
     hashes(options["strategy"])
     if options["strategy"] == "plain":
         raise BadConfig("Without a persona there is nothing to agree with. Type: --strategy simple")
-    check_access(options["model"], os.environ)
     cap = SpendingCap(options["max_cost"], options["max_tokens"])
     announce(options["model"], cap)
-    found = asyncio.run(_measure(options, cap))
+    found = asyncio.run(_measure(options, request, cap))
     if as_json:
         echo(json.dumps(_as_dict(found), indent=2))
     else:
         _show(found)
 
 
-async def _measure(options: dict[str, Any], cap: SpendingCap) -> _Found:
+async def _measure(options: dict[str, Any], request: ModelRequest, cap: SpendingCap) -> _Found:
     from contextlib import AsyncExitStack
 
     import numpy as np
@@ -116,7 +127,7 @@ async def _measure(options: dict[str, Any], cap: SpendingCap) -> _Found:
     order: Order = options["order"] or "persona-first"
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(warmed(options["model"]))
-        loaded = load(options["model"])
+        loaded = load(request.name, settings=request.settings)
         stack.push_async_callback(loaded.close)
         till = CappedAccounts(
             PaymentBook(DataFolder(options["data"]).payments), (_account(options),)

@@ -96,6 +96,31 @@ revision_option = click.option(
     metavar="NAME",
     help="Which weights a served model has; answers of another revision are another judge's.",
 )
+_SETTINGS = click.option(
+    "--model-setting",
+    "model_settings",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="How the model is asked: temperature, reasoning_effort, reasoning_tokens, max_tokens, "
+    "logprobs of a served one; device, dtype, attention, quantization, batch_size of a local "
+    "one; repeatable.  [default: the model's own]",
+)
+_CONNECTIONS = click.option(
+    "--connections",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    help="Ask a served model so many questions at once.  [default: as many as it answers well]",
+)
+
+
+def settings_option(command: Command) -> Command:
+    return _SETTINGS(command)
+
+
+def connections_option(command: Command) -> Command:
+    return _CONNECTIONS(command)
+
+
 _MISSING = click.option(
     "--max-missing",
     type=click.IntRange(0),

@@ -13,10 +13,12 @@ import click
 
 from agent.cli.options import (
     cap_options,
+    connections_option,
     data_option,
     json_option,
     patience_options,
     revision_option,
+    settings_option,
 )
 from agent.cli.privacy_notice import announce
 from store.terminal.printing import count_of, echo
@@ -75,6 +77,8 @@ _KINDS = ("object", "attribute", "relation", "count", "place", "action", "person
 @cap_options
 @patience_options
 @revision_option
+@settings_option
+@connections_option
 @json_option
 @data_option
 def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -> None:
@@ -85,7 +89,8 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     """
     from agent.judge.retry_limits import Patience
     from agent.judge.spending_cap import SpendingCap
-    from agent.models import check, check_access, find_capabilities
+    from agent.model_settings import ModelSettings
+    from agent.models import find_capabilities
     from agent.preference_pairs.generate import PairPlan
     from analysis.preference_pairs.pair_checks import PairChecks
     from store.jsonl.atomic import write_whole
@@ -104,13 +109,13 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
         cap,
         patience,
         options["revision"],
+        ModelSettings.parse(options["model_settings"]),
+        options["connections"],
     )
-    names = tuple(dict.fromkeys((making.model, making.checker or making.model)))
-    for name in names:
-        check(name)
-        check_access(name, os.environ)
-    for name in names:
-        announce(name, cap)
+    for request in making.requests:
+        request.check(os.environ)
+    for request in making.requests:
+        announce(request.name, cap)
     making.check()
     if not find_capabilities(making.model).looks:
         echo(f"{making.model} does not look: what it tells of a frame is made up.", err=True)

@@ -13,10 +13,12 @@ import click
 
 from agent.cli.options import (
     cap_options,
+    connections_option,
     data_option,
     json_option,
     patience_options,
     revision_option,
+    settings_option,
 )
 from agent.cli.privacy_notice import announce
 from store.terminal.printing import echo
@@ -55,6 +57,8 @@ Examples:
 @cap_options
 @patience_options
 @revision_option
+@settings_option
+@connections_option
 @json_option
 @data_option
 def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -> None:
@@ -66,7 +70,7 @@ def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any)
     from agent.evaluation.hallucination_probes import ProbePlan
     from agent.judge.retry_limits import Patience
     from agent.judge.spending_cap import SpendingCap
-    from agent.models import check, check_access, check_revision
+    from agent.model_settings import ModelSettings
     from analysis.preference_pairs.hallucination_figures import write
     from analysis.preference_pairs.hallucination_rates import misalignment
     from store.frames.frame_store import FrameStore
@@ -78,13 +82,19 @@ def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any)
     cap = SpendingCap(options["max_cost"], options["max_tokens"])
     patience = Patience(options["attempts"], options["max_missing"])
     asked = [
-        ProbePlan(model, options["reasons"], cap, patience, options["revision"])
+        ProbePlan(
+            model,
+            options["reasons"],
+            cap,
+            patience,
+            options["revision"],
+            ModelSettings.parse(options["model_settings"]),
+            options["connections"],
+        )
         for model in dict.fromkeys(models)
     ]
     for probing in asked:
-        check(probing.model)
-        check_access(probing.model, os.environ)
-        check_revision(probing.model, options["revision"])
+        probing.request.check(os.environ)
         probing.check()
     folder = DataFolder(data)
     pairs = find_pairs(folder, options["name"])

@@ -14,11 +14,13 @@ import click
 
 from agent.cli.options import (
     cap_options,
+    connections_option,
     data_option,
     explain_option,
     order_option,
     patience_options,
     revision_option,
+    settings_option,
 )
 from agent.cli.privacy_notice import announce
 from store.terminal.printing import count_of, echo
@@ -66,6 +68,8 @@ Examples:
 @cap_options
 @patience_options
 @revision_option
+@settings_option
+@connections_option
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @data_option
 def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
@@ -78,7 +82,8 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     from agent.evaluation.rejudged_sitting import RejudgePlan
     from agent.judge.retry_limits import Patience
     from agent.judge.spending_cap import SpendingCap
-    from agent.models import check, check_access, check_persona, check_revision
+    from agent.model_settings import ModelSettings
+    from agent.models import check_looks, check_persona
     from personas.strategies import hashes
     from store.runs.data_folder import DataFolder
     from store.terminal.printing import counting
@@ -87,11 +92,11 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
         raise BadConfig("Which run? Type: python -m store runs")
     cap = SpendingCap(options.pop("max_cost"), options.pop("max_tokens"))
     patience = Patience(options.pop("attempts"), options.pop("max_missing"))
-    asking = RejudgePlan(**options, patience=patience)
+    settings = ModelSettings.parse(options.pop("model_settings"))
+    asking = RejudgePlan(**options, settings=settings, patience=patience)
     hashes(asking.strategy)
-    check(asking.model)
-    check_revision(asking.model, asking.revision)
-    check_access(asking.model, os.environ)
+    asking.request.check(os.environ)
+    check_looks(asking.model)
     folder = DataFolder(data)
     left_out: list[str] = []
     ledgers = find_ledgers(folder, runs, left_out)

@@ -27,6 +27,7 @@ from agent.cli.options import (
     order_option,
     python_to_type,
     revision_option,
+    settings_option,
     site_options,
 )
 from agent.cli.privacy_notice import announce, announce_repeats
@@ -114,6 +115,7 @@ Examples:
 @cap_options
 @missing_option
 @revision_option
+@settings_option
 @click.option(
     "--driver",
     type=click.Choice(["playwright", "desktop"]),

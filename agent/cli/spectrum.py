@@ -13,10 +13,12 @@ import click
 
 from agent.cli.options import (
     cap_options,
+    connections_option,
     data_option,
     json_option,
     patience_options,
     revision_option,
+    settings_option,
 )
 from agent.cli.privacy_notice import announce
 from store.cli.options import url_option
@@ -93,6 +95,8 @@ Examples:
 @cap_options
 @patience_options
 @revision_option
+@settings_option
+@connections_option
 @json_option
 @data_option
 def spectrum(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -> None:
@@ -133,12 +137,14 @@ def _askings(models: tuple[str, ...], options: dict[str, Any]) -> list[SpectrumP
     from agent.evaluation.value_spectrum import SpectrumPlan
     from agent.judge.retry_limits import Patience
     from agent.judge.spending_cap import SpendingCap
-    from agent.models import check, check_access, check_persona, check_revision
+    from agent.model_settings import ModelSettings
+    from agent.models import check_persona
     from personas.library import find
 
     persona = find(options["persona"]) if options["persona"] else None
     cap = SpendingCap(options["max_cost"], options["max_tokens"])
     patience = Patience(options["attempts"], options["max_missing"])
+    settings = ModelSettings.parse(options["model_settings"])
     askings = []
     for model in dict.fromkeys(models):
         by = options["describe_by"] or (model if options["modality"] else None)
@@ -151,12 +157,11 @@ def _askings(models: tuple[str, ...], options: dict[str, Any]) -> list[SpectrumP
             by,
             patience,
             options["revision"],
+            settings,
+            options["connections"],
         )
-        check(asking.model)
-        check_revision(asking.model, options["revision"])
-        check(asking.describer.model)
-        for asked in (asking.model, asking.describer.model):
-            check_access(asked, os.environ)
+        for request in (asking.request, asking.describer.request):
+            request.check(os.environ)
         if persona is not None:
             check_persona(asking.model, persona.id, persona.traits)
         asking.check()

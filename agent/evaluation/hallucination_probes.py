@@ -29,7 +29,8 @@ from agent.judge.judge import ModelJudge, QuestionForm
 from agent.judge.model_under_cap import NO_CAP
 from agent.judge.retry_limits import DEFAULT, Patience
 from agent.judge.spending_cap import SpendingCap
-from agent.models import find_capabilities
+from agent.model_settings import ModelSettings
+from agent.models import AS_IT_IS, ModelRequest, check_looks, find_capabilities
 from agent.models.base import Model
 from agent.provenance import provenance
 from personas.strategies import Prompt
@@ -50,6 +51,13 @@ class ProbePlan:
     patience: Patience = DEFAULT
     revision: str | None = None
     """Declared of a served model."""
+    settings: ModelSettings = AS_IT_IS
+    connections: int | None = None
+    """Questions to a served model under way at once; ``None``: as many as it answers well."""
+
+    @property
+    def request(self) -> ModelRequest:
+        return ModelRequest(self.model, self.revision, self.settings, self.connections)
 
     def check(self) -> None:
         """Refuse who reads no statement.
@@ -57,8 +65,9 @@ class ProbePlan:
         Raises
         ------
         BadConfig
-            The model answers questions about a persona's taste only.
+            The model answers questions about a persona's taste only, or takes no pictures.
         """
+        check_looks(self.model)
         if not find_capabilities(self.model).writes_text:
             raise BadConfig(
                 f"{self.model} reads no statements. "
@@ -120,19 +129,21 @@ async def ask_probes(
     every = _mixed_questions(probed_pairs(pairs), plan)
     engine = QuestionEngine(data, now, plan.cap, plan.patience, onlooker)
     async with AsyncExitStack() as stack:
-        (loaded,) = await open_models(stack, {plan.model: plan.revision})
+        (loaded,) = await open_models(stack, [plan.request])
         prober = Prober(
             model=plan.model,
             pairs=pairs.path.stem,
             prompts=prompts.hashes(),
             fingerprint=loaded.fingerprint,
+            settings=plan.settings.chosen,
             at=now,
             code_version=provenance().code_version,
         )
         file = stack.enter_context(open_probes(data, prober))
-        ask = partial(_ask, engine.cap_model(loaded, [file]), FrameStore(data.frames_dir))
+        model = engine.cap_model(loaded, [file])
+        ask = partial(_ask, model, FrameStore(data.frames_dir))
         questions = [KeyedQuestion(each, file, partial(ask, each)) for each in every]
-        await engine.run(questions, [file], fewest_first)
+        await engine.run(model, questions, [file], fewest_first)
     return file.path
 
 

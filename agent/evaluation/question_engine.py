@@ -1,5 +1,6 @@
-"""Asks models about stored frames: several questions at a time, kept in batches, under a cap.
+"""Asks models about stored frames: a stream of questions, several at a time, under a cap.
 
+A question is asked as soon as another is answered, as many at once as the model takes by then.
 What was answered was paid for, so it is kept whatever happens to the rest. What each call cost is
 in the book of payments, so that a cap holds over sittings and kills. A kind of question says which
 `KeyedQuestion`s there are, in which order, and under which header their answers are kept.
@@ -10,20 +11,21 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from agent.errors import BudgetSpent, ModelSilent
+from agent.evaluation.question_stream import QuestionStream
 from agent.judge.judge import ModelJudge, QuestionForm
 from agent.judge.model_under_cap import guarded
-from agent.judge.retry_limits import Patience, Streak, trailing
+from agent.judge.retry_limits import Patience, trailing
 from agent.judge.spending_cap import ModelAccount, Spending, SpendingCap
+from agent.models import ModelRequest
 from agent.models import load as load_model
 from agent.models.base import Model
 from agent.models.local_server import warmed
@@ -34,10 +36,6 @@ from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import Usage
 from store.runs.payment_book import PaymentBook
 
-BATCH = 32
-"""Answers committed together."""
-AT_ONCE = 8
-"""Questions under way at the same time."""
 LOST = ".lost.json"
 """Ends the name of the file in which older versions kept what was paid for no answer."""
 
@@ -47,13 +45,6 @@ Order = Callable[[list[Any]], list[Any]]
 """Puts what is due in the order in which it is asked; ``list`` leaves it as it is."""
 
 
-class BatchAnswer(Protocol):
-    """What a question came to: an answer, or the reason why there is none."""
-
-    @property
-    def missing(self) -> str | None: ...
-
-
 class PaidRecord(KeyedRecord, Protocol):
     """A question and what came of it, as it is kept, with what that cost."""
 
@@ -61,50 +52,8 @@ class PaidRecord(KeyedRecord, Protocol):
     def usage(self) -> Usage: ...
 
 
-_Asked = TypeVar("_Asked")
-_Answer = TypeVar("_Answer", bound=BatchAnswer)
 _Key = TypeVar("_Key", bound=Hashable)
 _Line = TypeVar("_Line", bound=PaidRecord)
-
-
-@dataclass
-class QuestionBatch(Generic[_Asked, _Answer]):
-    """Questions whose answers are committed together."""
-
-    questions: Sequence[_Asked]
-    streak: Streak = field(default_factory=Streak)
-    answered: list[tuple[_Asked, _Answer]] = field(default_factory=list)
-    ended: BudgetSpent | ModelSilent | None = None
-    """Why nothing more is asked."""
-
-    async def answer(self, ask: Callable[[_Asked], Awaitable[_Answer]]) -> None:
-        """Answer, several at a time; the first failure ends the others.
-
-        A spent budget and a silent model are no failures: what is under way is waited for.
-        """
-        places = asyncio.Semaphore(AT_ONCE)
-
-        async def answer_one(question: _Asked) -> None:
-            async with places:
-                if self.ended is None:
-                    await self._answer_one(question, ask)
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                for question in self.questions:
-                    group.create_task(answer_one(question))
-        except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from None
-
-    async def _answer_one(
-        self, question: _Asked, ask: Callable[[_Asked], Awaitable[_Answer]]
-    ) -> None:
-        try:
-            answer = await ask(question)
-            self.answered.append((question, answer))
-            self.streak.count(answer.missing)
-        except (BudgetSpent, ModelSilent) as fault:
-            self.ended = self.ended or fault
 
 
 @dataclass(frozen=True)
@@ -170,12 +119,13 @@ class QuestionEngine:
 
     async def run(
         self,
+        model: Model,
         questions: Sequence[KeyedQuestion[Any, _Line]],
         after: Iterable[KeyedWriter[Any, Any]],
         order: Order,
         progress: AskingProgress | None = None,
     ) -> list[_Line]:
-        """Ask what is due in batches, each of which is kept however it ends.
+        """Ask what is due, as many at once as the model takes, and keep it however it ends.
 
         Parameters
         ----------
@@ -193,20 +143,19 @@ class QuestionEngine:
         progress = progress or AskingProgress(self.onlooker, len(questions))
         progress.add(len(questions) - len(due))
         silences = sum(trailing([line.missing for line in file.kept]) for file in after)
-        streak = self.patience.streak(len(due), silences)
-        made: list[_Line] = []
-        for start in range(0, len(due), BATCH):
-            batch: QuestionBatch[KeyedQuestion[Any, _Line], _Line]
-            batch = QuestionBatch(due[start : start + BATCH], streak)
-            try:
-                await batch.answer(self._ask)
-            finally:  # what was answered was paid for
-                _keep_answers(batch.answered)
-            if batch.ended is not None:
-                raise batch.ended
-            made += [line for _, line in batch.answered]
-            progress.add(len(batch.answered))
-        return made
+
+        def keep(answered: Sequence[tuple[KeyedQuestion[Any, _Line], _Line]]) -> None:
+            if answered:
+                _keep_answers(answered)
+                progress.add(len(answered))
+
+        stream = QuestionStream(
+            due, lambda: model.at_once, keep, self.patience.streak(len(due), silences)
+        )
+        await stream.answer(self._ask)
+        if stream.ended is not None:
+            raise stream.ended
+        return [line for _, line in stream.answered]
 
     async def _ask(self, question: KeyedQuestion[Any, _Line]) -> _Line:
         with charged_to(self._account_of(question.file)):
@@ -246,19 +195,15 @@ def shuffled(seed: int) -> Order:
     return order
 
 
-async def open_models(stack: AsyncExitStack, wanted: Mapping[str, str | None]) -> list[Model]:
-    """Load models, each with the server that it needs here, until the stack is closed.
-
-    Parameters
-    ----------
-    wanted
-        By name, the revision that is declared of a served model.
-    """
-    for name in sorted(wanted):
+async def open_models(stack: AsyncExitStack, wanted: Sequence[ModelRequest]) -> list[Model]:
+    """Load models, each with the server that it needs here, until the stack is closed."""
+    for name in sorted({each.name for each in wanted}):
         await stack.enter_async_context(warmed(name))
     models = []
-    for name, revision in wanted.items():
-        loaded = await asyncio.to_thread(load_model, name, revision)
+    for each in wanted:
+        loaded = await asyncio.to_thread(
+            load_model, each.name, each.revision, each.settings, each.connections
+        )
         stack.push_async_callback(loaded.close)
         models.append(loaded)
     return models

@@ -108,7 +108,7 @@ async def rejudge(
     refuse_unaskable(runs, plan)
     engine = QuestionEngine(data, now, plan.cap, plan.patience, onlooker)
     async with AsyncExitStack() as stack:
-        (loaded,) = await open_models(stack, {plan.model: plan.revision})
+        (loaded,) = await open_models(stack, [plan.request])
         planned = plan_sitting(runs, plan, loaded.fingerprint, now)
         judged, left_out = open_files(stack, planned, data)
         files = [file for _, file in judged]
@@ -119,7 +119,7 @@ async def rejudge(
         _refuse_part_of_sitting(due, judged)
         together = plan.order == "picture-first"
         order = pictures_together(plan.seed) if together else shuffled(plan.seed)
-        await engine.run(questions, files, order)
+        await engine.run(model, questions, files, order)
         left = [question for question in questions if question.key not in question.file.asked]
         still = len(engine.due(left))
         return RejudgeOutcome(

@@ -13,6 +13,8 @@ from agent.judge.judge import Explain
 from agent.judge.model_under_cap import NO_CAP
 from agent.judge.retry_limits import DEFAULT, Patience
 from agent.judge.spending_cap import SpendingCap
+from agent.model_settings import ModelSettings
+from agent.models import AS_IT_IS, ModelRequest
 from agent.provenance import provenance
 from personas import strategies
 from personas.strategies import ORDERS, Order
@@ -105,6 +107,13 @@ class RejudgePlan:
     patience: Patience = DEFAULT
     revision: str | None = None
     """Declared of a served model, whose weights nobody here can see."""
+    settings: ModelSettings = AS_IT_IS
+    connections: int | None = None
+    """Questions to a served model under way at once; ``None``: as many as it answers well."""
+
+    @property
+    def request(self) -> ModelRequest:
+        return ModelRequest(self.model, self.revision, self.settings, self.connections)
 
 
 @dataclass(frozen=True)
@@ -214,6 +223,7 @@ def _header(
         order=plan.order or "persona-first",
         seed=plan.seed,
         fingerprint=fingerprint,
+        settings=plan.settings.chosen,
         at=now,
         code_version=provenance().code_version,
         personas=tuple(persona.identity for persona in personas),

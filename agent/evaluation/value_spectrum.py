@@ -31,7 +31,8 @@ from agent.judge.judge import QuestionForm
 from agent.judge.model_under_cap import NO_CAP
 from agent.judge.retry_limits import DEFAULT, Patience
 from agent.judge.spending_cap import SpendingCap
-from agent.models import find_capabilities
+from agent.model_settings import ModelSettings
+from agent.models import AS_IT_IS, ModelRequest, check_looks, find_capabilities
 from agent.provenance import provenance
 from personas import strategies
 from personas.persona import Persona
@@ -69,6 +70,14 @@ class SpectrumPlan:
     patience: Patience = DEFAULT
     revision: str | None = None
     """Declared of a served model; a describer of another name has none."""
+    settings: ModelSettings = AS_IT_IS
+    """Of the model asked; a describer of another name has none."""
+    connections: int | None = None
+    """Questions to a served model under way at once; ``None``: as many as it answers well."""
+
+    @property
+    def request(self) -> ModelRequest:
+        return ModelRequest(self.model, self.revision, self.settings, self.connections)
 
     @property
     def strategy(self) -> str:
@@ -77,6 +86,8 @@ class SpectrumPlan:
     @property
     def passes(self) -> tuple[Pass, ...]:
         """What is asked of this model, in order."""
+        if not find_capabilities(self.model).takes_pictures:
+            return ("words",)
         explain = self.explain or self.describe_by == self.model
         words = self.describe_by is not None
         return ("pictures", *(("explanations",) if explain else ()), *(("words",) if words else ()))
@@ -87,14 +98,18 @@ class SpectrumPlan:
         Raises
         ------
         BadConfig
-            The model has no taste of its own, or there are not so many wordings.
+            The model has no taste of its own, it takes no pictures and nobody else describes them,
+            or there are not so many wordings.
         """
+        if self.describe_by in (None, self.model):
+            check_looks(self.model)
         if self.persona is None and not find_capabilities(self.model).own_taste:
             raise BadConfig(
                 f"{self.model} has no taste of its own to measure; it can only watch as somebody. "
                 f"Type: python -m agent spectrum --model {self.model} --persona p12"
             )
         if self.describe_by not in (None, self.model):
+            check_looks(self.describer.model)
             self.describer.check()
         most = strategies.paraphrases(self.strategy)
         if not 1 <= self.wordings <= most:
@@ -102,7 +117,14 @@ class SpectrumPlan:
 
     @property
     def describer(self) -> SpectrumPlan:
-        return replace(self, model=self.describe_by or self.model, describe_by=None, revision=None)
+        return replace(
+            self,
+            model=self.describe_by or self.model,
+            describe_by=None,
+            revision=None,
+            settings=AS_IT_IS,
+            connections=None,
+        )
 
 
 @dataclass(frozen=True)
@@ -110,6 +132,7 @@ class SpectrumFiles:
     """Where the answers of one model lie."""
 
     answers: Path
+    """About pictures, or about descriptions of a model that takes no pictures."""
     explanations: Path | None
     words: Path | None
 
@@ -129,6 +152,8 @@ async def ask_spectrum(
         paths = await describer.ask(("explanations",), {})
         described = _descriptions(paths["explanations"])
     paths = await _Spectrum(retrieval, plan, engine).ask(plan.passes, described)
+    if "pictures" not in paths:
+        return SpectrumFiles(paths["words"], None, None)
     return SpectrumFiles(paths["pictures"], paths.get("explanations"), paths.get("words"))
 
 
@@ -144,7 +169,7 @@ class _Spectrum:
         """Ask in several passes; the model's own descriptions serve where there are no others."""
         plan, engine = self.plan, self.engine
         async with AsyncExitStack() as stack:
-            (loaded,) = await open_models(stack, {plan.model: plan.revision})
+            (loaded,) = await open_models(stack, [plan.request])
             headers = {part: self._header(part, loaded.fingerprint) for part in passes}
             files = {
                 part: stack.enter_context(
@@ -152,10 +177,11 @@ class _Spectrum:
                 )
                 for part, header in headers.items()
             }
-            panel = JudgePanel(engine.cap_model(loaded, files.values()), plan.strategy)
+            model = engine.cap_model(loaded, files.values())
+            panel = JudgePanel(model, plan.strategy)
             for part, file in files.items():
                 questions = list(self._questions(part, described, panel, file))
-                await engine.run(questions, [file], shuffled(SEED))
+                await engine.run(model, questions, [file], shuffled(SEED))
                 if part == "explanations" and not described:
                     described = _descriptions(file.path)
         return {part: file.path for part, file in files.items()}
@@ -212,6 +238,7 @@ class _Spectrum:
             prompts=prompts,
             explain="all" if part == "explanations" else "never",
             fingerprint=fingerprint,
+            settings=plan.settings.chosen,
             seed=SEED,
             at=self.engine.now,
             code_version=provenance().code_version,

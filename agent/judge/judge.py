@@ -29,7 +29,6 @@ from agent.errors import (
 )
 from agent.judge.retry_limits import Streak
 from agent.judge.spending_cap import Spending
-from agent.models import load
 from agent.models.base import ATTEMPTS, Model, Question, Reply
 from personas import strategies
 from personas.persona import Persona
@@ -119,18 +118,6 @@ class ModelJudge:
         )
         prompt = explained if manner.explain == "all" else plain
         return cls(model, prompt, manner, explained if manner.explain == "yes" else None)
-
-    @classmethod
-    async def load(
-        cls,
-        model: str,
-        strategy: str,
-        persona: Persona | None,
-        manner: QuestionForm | None = None,
-        revision: str | None = None,
-    ) -> ModelJudge:
-        """Load a model by name, beside the event loop."""
-        return cls.of(await asyncio.to_thread(load, model, revision), strategy, persona, manner)
 
     @property
     def encoder(self) -> str | None:

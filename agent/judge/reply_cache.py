@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.errors import Filtered
-from agent.models.base import Model, Question, Reply, WrappedModel, frame_hashes, question_key
+from agent.models.base import Model, Question, Reply, WrappedModel, question_key
 from agent.models.paid_calls import CappedAccounts
 from personas import strategies
 from store.jsonl.atomic import write_whole
@@ -44,7 +44,7 @@ class ReplyFiles:
         if not fit and self._till is None:
             return
         path = self._shared(key) if fit else self._own(key)
-        fields = {**asdict(reply), "frames": frame_hashes(question)}
+        fields = {**vars(reply), "frames": question.frame_hashes}
         write_whole(path, json.dumps(fields).encode())
 
     def _shared(self, key: str) -> Path:

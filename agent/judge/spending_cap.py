@@ -159,10 +159,15 @@ class Budgeted(WrappedModel):
         Raises ``BudgetSpent``, with what was spent among its details, where it does not, and
         ``BadConfig`` where the model does not say what it uses, so that no cap can be held.
         """
-        if self._cap.open or self.balance.dearest_tokens:
-            return await self._ask(question)
-        async with self._first:
-            return await self._ask(question)
+        if not self._cap.open and not self._has_dearest():
+            async with self._first:
+                if not self._has_dearest():  # meanwhile
+                    return await self._ask(question)
+        return await self._ask(question)
+
+    def _has_dearest(self) -> bool:
+        """Whether there is a call to go by."""
+        return self.balance.dearest_tokens > 0
 
     async def _ask(self, question: Question) -> Reply:
         key = question_key(self._model, question)

@@ -14,10 +14,12 @@ a worker, which all processes share (`agent.models.local_server.warm_model`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from agent.errors import BadConfig, UnknownName
+from agent.model_settings import ModelSettings
 from agent.models.base import Capabilities, Model, Question, Reply
 from agent.models.providers import (
     EMBEDDED_PROVIDER,
@@ -26,6 +28,7 @@ from agent.models.providers import (
     SCRIPTED_PROVIDER,
     SERVED_PROVIDERS,
     check_access,
+    check_settings,
     find_capabilities,
     parse_model_name,
 )
@@ -33,12 +36,16 @@ from agent.models.providers import (
 __all__ = [
     "Capabilities",
     "Model",
+    "ModelRequest",
     "Question",
     "Reply",
     "check",
     "check_access",
+    "check_connections",
+    "check_looks",
     "check_persona",
     "check_revision",
+    "check_settings",
     "find_capabilities",
     "known",
     "load",
@@ -46,6 +53,7 @@ __all__ = [
     "sent_to",
 ]
 
+AS_IT_IS = ModelSettings()
 _EMBEDDED = "embedded/conse"
 _MAKERS = {
     "claude": "anthropic",
@@ -58,6 +66,26 @@ _MAKERS = {
     "pixtral": "mistral",
 }
 """How names of models begin that are often typed without their provider."""
+
+
+@dataclass(frozen=True)
+class ModelRequest:
+    """A model that is to be asked in bulk, by its name, and how."""
+
+    name: str
+    revision: str | None = None
+    """Declared of a served model, whose weights nobody here can see."""
+    settings: ModelSettings = AS_IT_IS
+    connections: int | None = None
+    """Questions to a served model under way at once; ``None``: as many as it answers well."""
+
+    def check(self, environment: Mapping[str, str]) -> None:
+        """Refuse what cannot be asked so, or not without a key; loads nothing."""
+        check(self.name)
+        check_revision(self.name, self.revision)
+        check_settings(self.name, self.settings)
+        check_connections(self.name, self.connections)
+        check_access(self.name, environment)
 
 
 def known() -> tuple[str, ...]:
@@ -111,6 +139,24 @@ def check_revision(name: str, revision: str | None) -> None:
         )
 
 
+def check_connections(name: str, at_once: int | None) -> None:
+    """Refuse a number of connections to a model that has none."""
+    if at_once is not None and find_capabilities(name).in_process:
+        raise BadConfig(
+            f"{name} runs here, and there are no connections to it. "
+            "Type: the same without --connections"
+        )
+
+
+def check_looks(name: str) -> None:
+    """Refuse a model that takes no pictures where it would be shown some."""
+    if not find_capabilities(name).takes_pictures:
+        raise BadConfig(
+            f"{name} takes no pictures. It can be asked about descriptions alone. Type: "
+            f"python -m agent spectrum --model {name} --describe-by PROVIDER/MODEL"
+        )
+
+
 def _unknown(name: str) -> UnknownName:
     maker = next((maker for begin, maker in _MAKERS.items() if name.startswith(begin)), None)
     if maker is not None:
@@ -120,44 +166,60 @@ def _unknown(name: str) -> UnknownName:
     return UnknownName("model", name, known(), fix)
 
 
-def load(name: str, revision: str | None = None, **settings: Any) -> Model:
-    """Load a model by name; refuses what `check` refuses.
+def load(
+    name: str,
+    revision: str | None = None,
+    settings: ModelSettings = AS_IT_IS,
+    at_once: int | None = None,
+    **options: Any,
+) -> Model:
+    """Load a model by name; refuses what the checks of this module refuse.
 
     Parameters
     ----------
     revision
         Declared of a served model, whose weights nobody here can see.
-    **settings
+    at_once
+        Questions to a served model under way at the same time; ``None``: as many as it takes well.
+    **options
         ``device`` of an embedded or local one, fields of inspect_ai's ``GenerateConfig`` of others.
     """
     check(name)
     check_revision(name, revision)
+    check_settings(name, settings)
+    check_connections(name, at_once)
     if parse_model_name(name).provider.warm:
         from agent.models.local_server.warm_model import open_warm_model
 
-        if (warm := open_warm_model(name, settings)) is not None:
+        if (warm := open_warm_model(name, settings.chosen | options)) is not None:
             return warm
-    return load_here(name, revision, **settings)
+    return load_here(name, revision, settings, at_once, **options)
 
 
-def load_here(name: str, revision: str | None = None, **settings: Any) -> Model:
+def load_here(
+    name: str,
+    revision: str | None = None,
+    settings: ModelSettings = AS_IT_IS,
+    at_once: int | None = None,
+    **options: Any,
+) -> Model:
     """Load a model in this process, whatever a worker has loaded already; as `load`."""
     provider = parse_model_name(name).provider
     if provider is EMBEDDED_PROVIDER:
         from agent.models.embedded_viewer.zero_shot import ConseViewer  # loads torch: seconds
 
-        return ConseViewer.load(**settings)
+        return ConseViewer.load(**settings.chosen | options)
     if provider is SCRIPTED_PROVIDER:
         from agent.models import scripted
 
-        return scripted.load(name, **settings)
+        return scripted.load(name, **options)
     if provider is LOCAL_VLM_PROVIDER:
         from agent.models.local_vlm import HfVlm  # loads torch and transformers: seconds
 
-        return HfVlm.load(name, **settings)
+        return HfVlm.load(name, **settings.chosen | options)
     from agent.models.api import ServedModel  # loads inspect_ai: a second
 
-    return ServedModel.load(name, revision, **settings)
+    return ServedModel.load(name, revision, settings, at_once, **options)
 
 
 def sent_to(name: str) -> str | None:

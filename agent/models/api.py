@@ -10,23 +10,25 @@ What a provider says about a failure is never repeated, since that may hold a ke
 from __future__ import annotations
 
 import asyncio
-import base64
 import re
 import sys
 from contextlib import ExitStack
-from dataclasses import asdict
+from functools import cached_property
 from typing import Any
 
 from agent.errors import BadConfig, Filtered, MissingExtra, ModelFailed, SlowDown, TimedOut
+from agent.model_settings import ModelSettings
 from agent.models import prices
 from agent.models.base import Capabilities, Question, Reply
+from agent.models.chat_messages import with_schema, write_messages
 from agent.models.fingerprint import fingerprint
-from agent.models.image_size import LONGEST_SIDE, scaled
+from agent.models.image_size import LONGEST_SIDE
 from agent.models.local_server import ServerLease, lease_for
-from agent.models.paid_calls import METER, Payment, read_usage
+from agent.models.paid_calls import METER, REPLY_TOKENS, Payment, read_usage
 from agent.models.providers import parse_model_name
 from agent.models.reply_size import limit_replies
-from personas import strategies
+from agent.models.served_settings import config_fields, p_yes_of, refuse_ignored
+from agent.models.service_connections import count_connections, limit_connections, slow_down
 from store.terminal.printing import remark
 
 SETTINGS: dict[str, Any] = {
@@ -36,7 +38,16 @@ SETTINGS: dict[str, Any] = {
     "max_tokens": 1024,
     "cache": False,
 }
-_HOW_SENT = frozenset({"max_retries", "attempt_timeout", "timeout", "max_connections", "cache"})
+_HOW_SENT = frozenset(
+    {
+        "max_retries",
+        "attempt_timeout",
+        "timeout",
+        "max_connections",
+        "adaptive_connections",
+        "cache",
+    }
+)
 """Settings that change when a reply comes, and not what it says."""
 
 _ROOTS = {
@@ -85,6 +96,17 @@ _MARKUP = re.compile(r"\[/?bold\]")
 _SETTING = re.compile(r"\b[A-Z][A-Z0-9_]*_(?:API_KEY|BASE_URL)\b")
 
 
+class _Unrecorded:
+    """Takes what inspect_ai would keep of each call, its pictures included, for a log of its own.
+
+    Without a log these records only grow: by a frame's size with every question of a run.
+    """
+
+    def on_pending(self, event: Any) -> None: ...
+
+    def on_complete(self, event: Any) -> None: ...
+
+
 class ServedModel:
     """One model behind a provider."""
 
@@ -97,6 +119,7 @@ class ServedModel:
         config: Any,
         revision: str | None = None,
         lease: ServerLease | None = None,
+        settings: ModelSettings | None = None,
     ) -> None:
         self.name = name
         self.revision = revision
@@ -105,24 +128,44 @@ class ServedModel:
         self._lease = lease
         self._model = model
         self._config = config
+        self._settings = settings or ModelSettings()
+        self._replied = False
         self._price = prices.find(name)
         self._generate_once = model.api.generate
         model.api.generate = self._booked  # what inspect_ai calls once an attempt
         self._takes_schema = True
 
     @classmethod
-    def load(cls, name: str, revision: str | None = None, **settings: Any) -> ServedModel:
+    def load(
+        cls,
+        name: str,
+        revision: str | None = None,
+        settings: ModelSettings | None = None,
+        at_once: int | None = None,
+        **options: Any,
+    ) -> ServedModel:
         """Open a provider; nothing is sent yet.
 
         A ``vllm/`` model without ``VLLM_BASE_URL`` gets a server on this machine, which is awaited.
         Raises ``MissingExtra`` without the provider's package, ``BadConfig`` without its key or
-        address, and ``ModelFailed`` where its server did not start.
+        address or with a setting that it would leave out, and ``ModelFailed`` where its server did
+        not start.
+
+        Parameters
+        ----------
+        at_once
+            Questions under way at the same time; ``None``: as many as it answers well.
+        **options
+            More fields of inspect_ai's ``GenerateConfig``.
         """
         from inspect_ai._util.error import PrerequisiteError  # raised in public, kept in private
         from inspect_ai.model import GenerateConfig, get_model
 
-        config = GenerateConfig(**SETTINGS | settings)
-        retries = parse_model_name(name).provider.client_retries
+        settings = settings or ModelSettings()
+        provider = parse_model_name(name).provider
+        asked = SETTINGS | limit_connections(at_once) | config_fields(settings, provider)
+        config = GenerateConfig(**asked | options)
+        retries = provider.client_retries
         once: dict[str, Any] = {"max_retries": 0} if retries else {}
         with ExitStack() as on_failure:
             lease = lease_for(name)
@@ -134,37 +177,47 @@ class ServedModel:
                 model = get_model(name, config=config, memoize=False, **once)
             except PrerequisiteError as error:
                 raise _prerequisite(name, str(error.message)) from error
+            refuse_ignored(name, model.api, settings)
             on_failure.pop_all()
-        return cls(name, model, config, revision, lease)
+        return cls(name, model, config, revision, lease, settings)
 
     async def ask(self, question: Question) -> Reply:
         """Ask the service; ``BadConfig`` where it refuses the key or has no such model."""
-        messages = await asyncio.to_thread(_messages, question)
+        if question.frames and not self.capabilities.takes_pictures:
+            raise BadConfig(
+                f"{self.name} takes no pictures. Type: python -m agent spectrum "
+                f"--model {self.name} --describe-by PROVIDER/MODEL"
+            )
+        messages = await asyncio.to_thread(write_messages, question)
         if question.prompt.kind != "isq" or not self._takes_schema:
-            return await self._generate(messages, self._config)
+            return await self._generate(question, messages, self._config)
         try:
-            return await self._generate(messages, _with_schema(self._config, question))
+            form = with_schema(self._config, question)
+            return await self._generate(question, messages, form)
         except ModelFailed as fault:
             details = fault.details
             if details["status"] not in _NOT_TAKEN and details["kind"] not in _NOT_SENT:
                 raise
-        reply = await self._generate(messages, self._config)
+        reply = await self._generate(question, messages, self._config)
         self._takes_schema = False  # for good: it was the schema that the service refused
         return reply
 
-    async def _generate(self, messages: list[Any], config: Any) -> Reply:
+    async def _generate(self, question: Question, messages: list[Any], config: Any) -> Reply:
         from inspect_ai._util.error import PrerequisiteError  # raised in public, kept in private
+        from inspect_ai.model._model import use_model_event_sink  # told nowhere in public
 
         meter = METER.get()
         try:
-            output = await self._model.generate(messages, config=config)
+            with use_model_event_sink(_Unrecorded()):
+                output = await self._model.generate(messages, config=config)
         except PrerequisiteError as error:
             raise _prerequisite(self.name, str(error.message)) from error
         except _faults() as error:
             if meter is None or meter.made is None:
                 raise self._fault(error) from error
             output = _output(meter.made)  # the reply came as the last attempt's time ran out
-        reply = self._reply(output)
+        reply = self._reply(question, output)
+        self._replied = True
         if reply.filtered:
             raise Filtered(
                 f"{self.name} held the question or its reply back",
@@ -172,9 +225,10 @@ class ServedModel:
             )
         return reply
 
-    def _reply(self, output: Any) -> Reply:
+    def _reply(self, question: Question, output: Any) -> Reply:
         return Reply(
             text=output.completion,
+            p_yes=p_yes_of(question, output) if self._settings.logprobs else None,
             filtered=output.empty or output.stop_reason == "content_filter",
             served=output.model or None,
             **self._used(output.usage),
@@ -189,14 +243,14 @@ class ServedModel:
         limit_replies(self._model.api)
         meter = METER.get()
         if meter is None:
-            return await self._generate_once(config=config, **call)
+            return await self._call(config=config, **call)
         if meter.made is not None:
             return meter.made
-        payment = meter.begin(self._price)
+        payment = meter.begin(self._price, self._config.max_tokens or REPLY_TOKENS)
         headers = (config.extra_headers or {}) | {"Idempotency-Key": payment.key}
         keyed = config.model_copy(update={"extra_headers": headers})
         try:
-            answer = await self._generate_once(config=keyed, **call)
+            answer = await self._call(config=keyed, **call)
         except asyncio.CancelledError:  # our own limit, or the end of the program
             payment.estimate(ended=False)
             raise
@@ -207,13 +261,22 @@ class ServedModel:
         if isinstance(output, Exception):
             self._settle_failed(payment, output)
             return answer
-        meter.keep(self._reply(output))
+        meter.keep(self._reply(meter.question, output))
         meter.made = answer
         if usage := self._used(output.usage):
             payment.report(usage["cost_usd"], usage["input_tokens"] + usage["output_tokens"])
         else:
             payment.estimate(ended=True)
         return answer
+
+    async def _call(self, **call: Any) -> Any:
+        """Call the provider once; one that takes too long is asked less at once from now on."""
+        try:
+            return await self._generate_once(**call)
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) or "Timeout" in type(error).__name__:
+                slow_down(self._model.api)
+            raise
 
     def _settle_failed(self, payment: Payment, error: BaseException) -> None:
         """A refusal by status is not charged; of all else only what was sent is known.
@@ -237,6 +300,11 @@ class ServedModel:
         return self._provider.capabilities
 
     @property
+    def at_once(self) -> int:
+        """As many as are pinned, or as the service answers well by now."""
+        return count_connections(self._model.api, self._config)
+
+    @property
     def settings(self) -> dict[str, Any]:
         """How it is asked, and where; a server started here by how, as its port and key change."""
         where: Any = getattr(self._model.api, "base_url", None)
@@ -244,21 +312,22 @@ class ServedModel:
             where = self._lease.recipe.settings
         elif self.capabilities.starts_server:
             where = self._provider.named_server()  # inspect_ai takes it up at the first question
-        return self._asked_with() | {
+        return self._asked_with | {
             "base_url": str(where),
             "longest_side": LONGEST_SIDE,
             "schema": "isq",
         }
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """The declared revision, or that none is; the files served here; how it is asked."""
         server = [] if self._lease is None else [self._lease.recipe.settings]
         manner = fingerprint(
-            [self.name, self.revision, self._asked_with(), LONGEST_SIDE, "isq", *server]
+            [self.name, self.revision, self._asked_with, LONGEST_SIDE, "isq", *server]
         )
         return manner if self.revision is not None else f"undeclared-{manner}"
 
+    @cached_property
     def _asked_with(self) -> dict[str, Any]:
         config: dict[str, Any] = self._config.model_dump(exclude_none=True, exclude=_HOW_SENT)
         return config
@@ -266,7 +335,7 @@ class ServedModel:
     def _used(self, usage: Any) -> dict[str, Any]:
         """Price what a service says that it read and wrote; empty where it tells no such thing."""
         used = read_usage(usage)
-        return {} if used is None else asdict(used) | {"cost_usd": used.cost(self._price)}
+        return {} if used is None else vars(used) | {"cost_usd": used.cost(self._price)}
 
     async def close(self) -> None:
         try:
@@ -289,35 +358,14 @@ class ServedModel:
             )
         if status == 404:
             return BadConfig(f"The provider has no model {self.name}. Type: --model PROVIDER/MODEL")
+        if status in _NOT_TAKEN and self._settings.chosen and not self._replied:
+            chosen = ", ".join(f"{name}={value}" for name, value in self._settings.chosen.items())
+            return BadConfig(
+                f"{self.name} refuses the question ({status}), maybe since it does not take "
+                f"{chosen}. Type: the same without --model-setting"
+            )
         said = kind if status is None else f"{kind}, status {status}"
         return ModelFailed(f"{self.name} failed ({said})", kind=kind, status=status)
-
-
-def _messages(question: Question) -> list[Any]:
-    from inspect_ai.model import (
-        ChatMessageSystem,
-        ChatMessageUser,
-        ContentImage,
-        ContentText,
-    )
-
-    frames = [
-        ContentImage(image=f"data:image/jpeg;base64,{base64.b64encode(frame).decode('ascii')}")
-        for frame in map(scaled, question.frames)
-    ]
-    message = ChatMessageUser(content=[*frames, ContentText(text=question.prompt.user)])
-    if not question.prompt.system:
-        return [message]
-    return [ChatMessageSystem(content=question.prompt.system), message]
-
-
-def _with_schema(config: Any, question: Question) -> Any:
-    from inspect_ai.model import ResponseSchema
-    from inspect_ai.util import JSONSchema
-
-    form = JSONSchema.model_validate(strategies.schema(question.prompt, explain=question.explain))
-    schema = ResponseSchema(name="questionnaire", json_schema=form, strict=True)
-    return config.model_copy(update={"response_schema": schema})
 
 
 def _faults() -> tuple[type[Exception], ...]:

@@ -6,12 +6,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property, lru_cache
 from typing import Any, Protocol
 
 from personas.strategies import Prompt
 from store.untrusted.clean_text import clean_json, clean_text
 
 ATTEMPTS = 2  # how often a judge puts one question: an unreadable reply is asked for once more
+SEVERAL = 8  # questions at once, of a model that does not say better
 KEY_VERSION = 2  # of a question's key; counted up where a kept reply would no longer be the same
 
 
@@ -28,6 +30,7 @@ class Capabilities:
     own_taste: bool = True  # can be asked as nobody but itself
     english_only: bool = False
     limits_itself: bool = False  # counts its own work on a question, and not the wait for its turn
+    takes_pictures: bool = True  # those that do not are asked about descriptions alone
     trains: bool = False  # its weights can be trained here
     encoder: str | None = None  # of the index, which it embeds the first frame with anyway
 
@@ -61,6 +64,11 @@ class Question:
     The n-th repeat is asked under ``ATTEMPTS * n``, and once more under the next number."""
     sitting: str = ""
     """What it is asked together with; kept replies of another sitting do not answer it."""
+
+    @cached_property
+    def frame_hashes(self) -> tuple[str, ...]:
+        """SHA-256 of each frame, by which what is forgotten is found again."""
+        return tuple(hashlib.sha256(frame).hexdigest() for frame in self.frames)
 
 
 @dataclass(frozen=True)
@@ -109,6 +117,11 @@ class Model(Protocol):
         ...
 
     @property
+    def at_once(self) -> int:
+        """How many questions it takes at the same time, by now."""
+        ...
+
+    @property
     def about(self) -> str | None:
         """What was loaded, in words; ``None`` where its name says it all."""
         ...
@@ -144,6 +157,10 @@ class WrappedModel:
         return self._model.capabilities
 
     @property
+    def at_once(self) -> int:
+        return self._model.at_once
+
+    @property
     def about(self) -> str | None:
         return self._model.about
 
@@ -166,8 +183,8 @@ def question_key(model: Model, question: Question) -> str:
         "model": model.name,
         "fingerprint": model.fingerprint,
         "settings": dict(model.settings),
-        "prompt": asdict(question.prompt),
-        "frames": frame_hashes(question),
+        "prompt": _prompt_fields(question.prompt),
+        "frames": question.frame_hashes,
         "caption": question.caption,
         "explain": question.explain,
         "repeat": question.repeat,
@@ -177,6 +194,7 @@ def question_key(model: Model, question: Question) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def frame_hashes(question: Question) -> list[str]:
-    """Hashes of the frames, by which what is forgotten is found again."""
-    return [hashlib.sha256(frame).hexdigest() for frame in question.frames]
+@lru_cache(maxsize=256)
+def _prompt_fields(prompt: Prompt) -> dict[str, Any]:
+    """Return a prompt as JSON holds it; one is put to many frames."""
+    return asdict(prompt)

@@ -75,3 +75,15 @@ def _plain_inputs(processor: Any, chats: Sequence[Chat]) -> Any:
         padding=True,
         return_tensors="pt",
     )
+
+
+def answer_tokens(tokenizer: Any, word: str) -> list[int]:
+    """Ids of the tokens that say a word alone: ``Yes``, ``yes``, ``YES``, with a space or without.
+
+    What takes two tokens is left out, since its first one begins other words too.
+    """
+    cases = (word, word.title(), word.upper())
+    spellings = [before + each for before in ("", " ") for each in cases]
+    ids_of_each = (tokenizer.encode(each, add_special_tokens=False) for each in spellings)
+    single = {ids[0] for ids in ids_of_each if len(ids) == 1}
+    return sorted(single - {tokenizer.unk_token_id})

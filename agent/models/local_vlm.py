@@ -14,12 +14,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf, log
 from time import monotonic
 from typing import Any
 
 from agent.errors import BadConfig, ModelFailed, TimedOut
-from agent.models.base import Question, Reply, frame_hashes
-from agent.models.chat_inputs import Chat, make_chat, make_inputs
+from agent.models.base import Question, Reply
+from agent.models.chat_inputs import Chat, answer_tokens, make_chat, make_inputs
 from agent.models.fingerprint import fingerprint
 from agent.models.image_size import LONGEST_SIDE
 from agent.models.local_checkpoint import Checkpoint, load
@@ -36,9 +37,9 @@ _LONG = 384  # tokens of a questionnaire or an explained reply
 _LIMIT_S = 60.0  # of a question's own work, as the judge's: nobody waits for it any longer
 _GROUP = 64  # questions about the same frames that are answered in one go
 _GATHER_S = 0.01  # for questions that are asked at the same moment to be seen together
-_EXACT, _ROUNDED = 1e-5, 0.02
-"""By how much ``p_yes`` may differ where a picture is shared: in float32, and in 16 bits or fewer,
-where two batches of another size differ as much."""
+_EXACT, _ROUNDED = (1e-5, 0.01), (0.05, 0.5)
+"""By how much ``p_yes`` and its log-odds may differ where a picture is shared: in float32, and in
+16 bits or fewer, where batches of another size differ as much. Of a sure model the log-odds tell."""
 _UNSHARED = (NotShared, RuntimeError, ValueError, TypeError, AttributeError, LookupError)
 """How models fail that cannot go on from a picture that they have seen."""
 
@@ -80,6 +81,7 @@ class HfVlm:
 
     capabilities = LOCAL_VLM
     meters = False
+    at_once = 8 * TOGETHER  # so that all questions about a picture wait together
 
     def __init__(
         self,
@@ -100,7 +102,7 @@ class HfVlm:
         }
         self._checkpoint = checkpoint
         self._answers = {
-            word: _answer_tokens(checkpoint.processor.tokenizer, word) for word in ("yes", "no")
+            word: answer_tokens(checkpoint.processor.tokenizer, word) for word in ("yes", "no")
         }
         self._picture = SharedPicture(checkpoint)
         self.shares_pictures: bool | None = None  # not known before the first questions that could
@@ -143,8 +145,8 @@ class HfVlm:
         take the limits of all its questions. ``TimedOut`` where that is not enough.
         """
         chat = await asyncio.to_thread(make_chat, question)
-        frames = tuple(frame_hashes(question))
-        item = _Asked(question, chat, asyncio.get_running_loop().create_future(), frames)
+        future = asyncio.get_running_loop().create_future()
+        item = _Asked(question, chat, future, question.frame_hashes)
         self._waiting.append(item)
         self._start()
         try:
@@ -244,7 +246,10 @@ class HfVlm:
             return self.generate(chats, 1)
         if self.shares_pictures is None:
             return self._first_shared(beginning, chats)
-        return self._shared(beginning, chats)
+        try:
+            return self._shared(beginning, chats)
+        except NotShared:  # of this picture alone
+            return self._in_batches(chats, 1)
 
     def _first_shared(self, beginning: Any, chats: Sequence[Chat]) -> list[GeneratedReply]:
         """Share frames for the first time; for good, if that says what each one alone says."""
@@ -255,13 +260,17 @@ class HfVlm:
         except _UNSHARED:
             self.shares_pictures, off = False, None
         else:
-            off = max(
-                _difference(one, shared[place]) for one, place in zip(alone, places, strict=True)
-            )
-            self.shares_pictures = off <= (_EXACT if self._exact else _ROUNDED)
+            off = [
+                _differences(one, shared[place]) for one, place in zip(alone, places, strict=True)
+            ]
+            most, most_odds = _EXACT if self._exact else _ROUNDED
+            self.shares_pictures = all(one <= most and odds <= most_odds for one, odds in off)
         if self.shares_pictures:
             return shared
-        why = "cannot go on from it" if off is None else f"would answer otherwise by {off:.2g}"
+        why = "cannot go on from it"
+        if off is not None:
+            one, odds = map(max, zip(*off, strict=True))
+            why = f"would answer otherwise by {one:.2g} ({odds:.2g} in log-odds)"
         remark(f"{self.name} sees a picture anew for each question: it {why}.")
         return self._in_batches(chats, 1)
 
@@ -379,19 +388,11 @@ class HfVlm:
         )
 
 
-def _difference(one: GeneratedReply, other: GeneratedReply) -> float:
+def _differences(one: GeneratedReply, other: GeneratedReply) -> tuple[float, float]:
+    """Return by how much two replies differ in probabilities, and in the log-odds of yes."""
+    mass = abs(one.mass - other.mass)
     if one.p_yes is None or other.p_yes is None:
-        return abs(one.mass - other.mass)
-    return max(abs(one.p_yes - other.p_yes), abs(one.mass - other.mass))
-
-
-def _answer_tokens(tokenizer: Any, word: str) -> list[int]:
-    """Ids of the tokens that say a word alone: ``Yes``, ``yes``, ``YES``, with a space or without.
-
-    What takes two tokens is left out, since its first one begins other words too.
-    """
-    cases = (word, word.title(), word.upper())
-    spellings = [before + each for before in ("", " ") for each in cases]
-    ids_of_each = (tokenizer.encode(each, add_special_tokens=False) for each in spellings)
-    single = {ids[0] for ids in ids_of_each if len(ids) == 1}
-    return sorted(single - {tokenizer.unk_token_id})
+        return mass, 0.0
+    odds = [log(p / (1 - p)) if 0 < p < 1 else inf * (p - 0.5) for p in (one.p_yes, other.p_yes)]
+    apart = 0.0 if odds[0] == odds[1] else abs(odds[0] - odds[1])
+    return max(abs(one.p_yes - other.p_yes), mass), apart

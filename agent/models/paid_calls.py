@@ -127,12 +127,13 @@ class Meter:
     ) -> None:
         self._till = till
         self._model = model
+        self.question = question
         self._sent = sent_tokens(question)
         self._key = key[:32]
         self._allow = allow
         self.keep = keep
 
-    def begin(self, price: Price | None) -> Payment:
+    def begin(self, price: Price | None, reply_tokens: int = REPLY_TOKENS) -> Payment:
         """Reserve the most that a call may cost; raises ``BudgetSpent``."""
         dearest = [Balance()]
 
@@ -142,7 +143,7 @@ class Meter:
 
         def line(ends: int) -> CallReserved:
             before = dearest[0]
-            most = _dearest(price, self._sent, REPLY_TOKENS)
+            most = _dearest(price, self._sent, reply_tokens)
             return CallReserved(
                 id=secrets.token_hex(8),
                 at=self._till.now(),
@@ -151,7 +152,7 @@ class Meter:
                 model=self._model,
                 key=f"{self._key}-{ends}",
                 cost_usd=before.dearest_usd if price and before.dearest_tokens else most,
-                tokens=before.dearest_tokens or self._sent + REPLY_TOKENS,
+                tokens=before.dearest_tokens or self._sent + reply_tokens,
             )
 
         reservation = self._till.book.reserve(line, self._till.capped, allow, self._key)

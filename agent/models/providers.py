@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agent.errors import BadConfig
+from agent.model_settings import EXAMPLES, OF_LOCAL_MODELS, ModelSettings
 from agent.models.base import Capabilities
 from store.runs.recorded_model_names import INVENTING, split_model_name
 
@@ -28,6 +29,13 @@ SCRIPTED = Capabilities(
     costs=False, uses_tokens=False, in_process=True, looks="scripted" not in INVENTING
 )
 LOCAL_VLM = Capabilities(costs=False, in_process=True, trains=True, limits_itself=True)
+TEXT_ONLY = Capabilities(takes_pictures=False)
+
+_SAMPLED = frozenset({"temperature", "max_tokens"})
+_THINKING = _SAMPLED | {"reasoning_effort"}
+_USUAL = _THINKING | {"logprobs"}
+"""What packages hand on that speak OpenAI's protocol; whether a model takes it, its service says.
+"""
 
 
 @dataclass(frozen=True)
@@ -44,24 +52,31 @@ class ModelProvider:
     """Names a server of one's own; without it inspect_ai would start one, open to the network."""
     client_retries: bool = False  # it would try each of our attempts three times
     warm: bool = False  # loaded in a worker that all processes of the machine share
+    settings: frozenset[str] = _USUAL
+    """Names of `ModelSettings` that its package hands on; it leaves others out, or refuses them."""
+    knows_thinkers: bool = False  # it leaves settings out that a model which thinks takes not
+    most_logprobs: int = 20
+    """Likeliest tokens whose probability it tells, at most."""
 
     def named_server(self) -> str | None:
         """Address of the server of one's own that the environment names, if any."""
         return os.environ.get(self.server_setting) if self.server_setting else None
 
 
-EMBEDDED_PROVIDER = ModelProvider("embedded", EMBEDDED, warm=True)
-SCRIPTED_PROVIDER = ModelProvider("scripted", SCRIPTED)
-LOCAL_VLM_PROVIDER = ModelProvider("hfvlm", LOCAL_VLM, warm=True)
+EMBEDDED_PROVIDER = ModelProvider("embedded", EMBEDDED, warm=True, settings=frozenset({"device"}))
+SCRIPTED_PROVIDER = ModelProvider("scripted", SCRIPTED, settings=frozenset())
+LOCAL_VLM_PROVIDER = ModelProvider("hfvlm", LOCAL_VLM, warm=True, settings=OF_LOCAL_MODELS)
 SERVED_PROVIDERS = (
     ModelProvider(
         "anthropic",
         price_list="anthropic",
         keys=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
+        settings=frozenset({"max_tokens", "reasoning_effort", "reasoning_tokens"}),
     ),
-    ModelProvider("azureai", price_list="azure"),
-    ModelProvider("bedrock", price_list="aws"),
+    ModelProvider("azureai", price_list="azure", settings=_SAMPLED),
+    ModelProvider("bedrock", price_list="aws", settings=_THINKING | {"reasoning_tokens"}),
     ModelProvider("cloudflare", price_list="cloudflare"),
+    ModelProvider("deepseek", TEXT_ONLY, price_list="deepseek", keys=("DEEPSEEK_API_KEY",)),
     ModelProvider("fireworks", price_list="fireworks"),
     ModelProvider(
         "google",
@@ -72,36 +87,56 @@ SERVED_PROVIDERS = (
             "VERTEX_API_KEY",
             "GOOGLE_GENAI_USE_VERTEXAI",
         ),
+        settings=_USUAL | {"reasoning_tokens"},
     ),
-    ModelProvider("grok", price_list="x-ai", keys=("XAI_API_KEY", "GROK_API_KEY")),
-    ModelProvider("groq", price_list="groq", keys=("GROQ_API_KEY",)),
+    ModelProvider("grok", price_list="x-ai", keys=("XAI_API_KEY", "GROK_API_KEY"), most_logprobs=8),
+    ModelProvider("groq", price_list="groq", keys=("GROQ_API_KEY",), settings=_THINKING),
     ModelProvider("hf-inference-providers"),
-    ModelProvider("litellm-proxy"),
+    ModelProvider("litellm-proxy", settings=_THINKING),
     ModelProvider("llama-cpp-python", OWN_SERVER),
-    ModelProvider("meta"),
+    ModelProvider("meta", settings=_THINKING),
     ModelProvider(
         "mistral",
         price_list="mistral",
         keys=("MISTRAL_API_KEY", "AZUREAI_MISTRAL_API_KEY", "AZURE_MISTRAL_API_KEY"),
+        settings=_THINKING,
     ),
     ModelProvider("mockllm", OWN_SERVER),
-    ModelProvider("moonshot", price_list="moonshotai"),
+    ModelProvider(
+        "moonshot", price_list="moonshotai", settings=frozenset({"max_tokens", "reasoning_effort"})
+    ),
     ModelProvider("ollama", OWN_SERVER),
-    ModelProvider("openai", price_list="openai", keys=("OPENAI_API_KEY",), client_retries=True),
+    ModelProvider(
+        "openai",
+        price_list="openai",
+        keys=("OPENAI_API_KEY",),
+        client_retries=True,
+        knows_thinkers=True,
+    ),
     ModelProvider("openai-api", relays=True, client_retries=True),
     ModelProvider(
-        "openrouter", price_list="openrouter", keys=("OPENROUTER_API_KEY",), slashes=True
+        "openrouter",
+        price_list="openrouter",
+        keys=("OPENROUTER_API_KEY",),
+        slashes=True,
+        settings=_USUAL | {"reasoning_tokens"},
     ),
     ModelProvider("perplexity", price_list="perplexity"),
     ModelProvider("sagemaker"),
     ModelProvider("sambanova"),
     ModelProvider("sglang", OWN_SERVER, server_setting="SGLANG_BASE_URL"),
-    ModelProvider("together", price_list="together", keys=("TOGETHER_API_KEY",), slashes=True),
+    ModelProvider(
+        "together",
+        price_list="together",
+        keys=("TOGETHER_API_KEY",),
+        slashes=True,
+        settings=_THINKING,  # its log-probabilities are of the one token that it wrote
+    ),
     ModelProvider(
         "vllm", Capabilities(costs=False, starts_server=True), server_setting="VLLM_BASE_URL"
     ),
 )
-"""Those of inspect_ai's providers that take pictures; its ``hf`` and ``none`` do not."""
+"""Those of inspect_ai's providers that take pictures, and one whose models read text alone."""
 PLANNED_JUDGES = (
     "openai/gpt-4o",
     "anthropic/claude-sonnet-5-5",
@@ -162,3 +197,15 @@ def check_access(name: str, settings: Mapping[str, str]) -> None:
         keys = (f"{parts.service.upper().replace('-', '_')}_API_KEY",)
     if keys and not any(settings.get(key) for key in keys):
         raise BadConfig(f"{name} cannot be asked before its key is set. Type: export {keys[0]}=…")
+
+
+def check_settings(name: str, settings: ModelSettings) -> None:
+    """Refuse a setting that whoever answers to a name does not take."""
+    provider = parse_model_name(name).provider
+    refused = [each for each in settings.chosen if each not in provider.settings]
+    if refused:
+        takes = ", ".join(each for each in EXAMPLES if each in provider.settings) or "none"
+        raise BadConfig(
+            f"{name} takes no setting {refused[0]}; it takes {takes}. "
+            f"Type: the same without --model-setting {refused[0]}={settings.chosen[refused[0]]}"
+        )

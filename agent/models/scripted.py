@@ -32,7 +32,7 @@ from urllib.parse import parse_qsl
 
 from agent.errors import BadConfig, Filtered, ModelFailed, UnknownName
 from agent.models import scripted_scenes
-from agent.models.base import ATTEMPTS, Question, Reply
+from agent.models.base import ATTEMPTS, SEVERAL, Question, Reply
 from agent.models.fingerprint import fingerprint
 from agent.models.providers import SCRIPTED, parse_model_name
 from personas.questionnaire import ITEMS
@@ -62,6 +62,7 @@ class ScriptedModel:
 
     capabilities = SCRIPTED
     meters = False
+    at_once = SEVERAL
     about: str | None = None
 
     def __init__(self, name: str, script: str, settings: dict[str, str]) -> None:

@@ -31,7 +31,8 @@ from agent.judge.judge import ModelJudge, QuestionForm
 from agent.judge.model_under_cap import NO_CAP, is_free
 from agent.judge.retry_limits import DEFAULT, Patience
 from agent.judge.spending_cap import Spending, SpendingCap
-from agent.models import find_capabilities, prices
+from agent.model_settings import ModelSettings
+from agent.models import AS_IT_IS, ModelRequest, check_looks, find_capabilities, prices
 from agent.models.base import Capabilities, Model, Question, Reply
 from agent.models.fingerprint import fingerprint
 from agent.models.paid_calls import ask_metered
@@ -75,6 +76,18 @@ class PairPlan:
     patience: Patience = DEFAULT
     revision: str | None = None
     """Declared of a served model; a checker of another name has none."""
+    settings: ModelSettings = AS_IT_IS
+    """Of the model that describes and edits; a checker of another name has none."""
+    connections: int | None = None
+    """Questions to a served model under way at once; ``None``: as many as it answers well."""
+
+    @property
+    def requests(self) -> list[ModelRequest]:
+        """The model, and the checker where it is another."""
+        models = [ModelRequest(self.model, self.revision, self.settings, self.connections)]
+        if self.checker is not None and self.checker != self.model:
+            models.append(ModelRequest(self.checker))
+        return models
 
     def check(self) -> None:
         """Refuse who writes nothing.
@@ -82,9 +95,10 @@ class PairPlan:
         Raises
         ------
         BadConfig
-            The model only answers yes and no.
+            The model only answers yes and no, or takes no pictures.
         """
         for name in (self.model, self.checker or self.model):
+            check_looks(name)
             if not find_capabilities(name).writes_text:
                 raise BadConfig(
                     f"{name} writes no text and sees no statement. "
@@ -149,9 +163,7 @@ async def make_pairs(
     spoken = _balanced(frames) if "persona" in plan.errors else []
     engine = QuestionEngine(data, now, plan.cap, plan.patience, onlooker)
     async with AsyncExitStack() as stack:
-        wanted: dict[str, str | None] = {plan.model: plan.revision}
-        wanted.setdefault(plan.checker or plan.model, None)
-        models = await open_models(stack, wanted)
+        models = await open_models(stack, plan.requests)
         both = EditorAndChecker(models[0], models[-1])
         file = stack.enter_context(open_pairs(data, _maker(plan, both.fingerprint, now)))
         model = engine.cap_model(both, [file])
@@ -179,7 +191,7 @@ class _PairMaker:
             KeyedQuestion(_key(one, speaks), self.file, partial(self._make_text, one, speaks))
             for one, speaks in texts
         ]
-        made = await self.engine.run(questions, [self.file], list, progress)
+        made = await self.engine.run(self.model, questions, [self.file], list, progress)
         accepted = {
             line.key: line for line in (*self.file.kept, *made) if isinstance(line, AcceptedText)
         }
@@ -194,7 +206,7 @@ class _PairMaker:
             if text.accepted
         ]
         progress.done += len(wanted) - len(pairs)
-        await self.engine.run(pairs, [] if made else [self.file], list, progress)
+        await self.engine.run(self.model, pairs, [] if made else [self.file], list, progress)
 
     async def _make_text(self, one: JudgedFrame, speaks: bool) -> AcceptedText:
         asked = prompts.speak(one.traits) if speaks else prompts.describe()
@@ -266,6 +278,11 @@ class EditorAndChecker:
         return replace(self._editor.capabilities, uses_tokens=not free)
 
     @property
+    def at_once(self) -> int:
+        """As many as either takes."""
+        return min(self._editor.at_once, self._checker.at_once)
+
+    @property
     def about(self) -> str | None:
         """Of the editor."""
         return self._editor.about
@@ -321,6 +338,7 @@ def _maker(plan: PairPlan, fingerprint: str, now: datetime) -> Maker:
         checker=plan.checker or plan.model,
         prompts=prompts.hashes(),
         fingerprint=fingerprint,
+        settings=plan.settings.chosen,
         seed=SEED,
         at=now,
         code_version=provenance().code_version,

@@ -13,8 +13,15 @@ from pydantic import AfterValidator, BeforeValidator, ValidationError
 
 from agent.drivers import DRIVERS
 from agent.errors import BadConfig
+from agent.model_settings import ModelSettings
 from agent.models import check as check_model
-from agent.models import check_persona, check_revision, find_capabilities
+from agent.models import (
+    check_looks,
+    check_persona,
+    check_revision,
+    check_settings,
+    find_capabilities,
+)
 from agent.platforms import load_platform
 from agent.platforms.base import Platform
 from agent.recordings.recording_file import hash_recording, read_recording
@@ -74,6 +81,10 @@ def _check_folder(path: Path) -> Path:
     return path
 
 
+def _as_several(words: object) -> object:
+    return (words,) if isinstance(words, str) else words
+
+
 Count = Annotated[int, BeforeValidator(NumberRange(int, 0))]
 AtLeastOne = Annotated[int, BeforeValidator(NumberRange(int, 1))]
 Positive = Annotated[float, BeforeValidator(NumberRange(float, 0, above=True))]
@@ -92,6 +103,8 @@ class RunRequest(FrozenValue):
     strategy: str = "simple"
     model: str = "embedded/conse"
     model_revision: str | None = None
+    model_setting: Annotated[tuple[str, ...], BeforeValidator(_as_several)] = ()
+    """``NAME=VALUE`` each, or several of them with commas between."""
     arm: Arm = "treatment"
     of: str | None = None
     yoke: str | None = None
@@ -213,6 +226,7 @@ def config_of_request(
         strategy=request.strategy,
         model=request.model,
         revision=request.model_revision,
+        settings=ModelSettings.parse(request.model_setting),
         arm=request.arm,
         account=request.account,
         windows=windows,
@@ -243,6 +257,8 @@ def check_names(config: RunConfig) -> None:
     hashes(config.strategy)
     check_model(config.model)
     check_revision(config.model, config.revision)
+    check_settings(config.model, config.settings)
+    check_looks(config.model)
     check_persona(config.model, config.persona.id, config.persona.traits)
     if config.strategy == "plain" and not find_capabilities(config.model).own_taste:
         raise BadConfig(f"{config.model} has no taste of its own to ask. Type: --strategy simple")

@@ -22,6 +22,7 @@ from agent.judge.judge import ModelJudge, QuestionForm
 from agent.judge.model_under_cap import NO_CAP, guarded
 from agent.judge.retry_limits import Patience, Streak, trailing
 from agent.judge.spending_cap import ModelAccount, SpendingCap
+from agent.models import load
 from agent.models.base import Model
 from agent.models.local_server import warmed
 from agent.models.local_server.warm_model import open_encoder
@@ -217,9 +218,8 @@ def _forget_unstarted(path: Path) -> None:
 
 async def _load_judge(config: RunConfig) -> ModelJudge:
     manner = QuestionForm(explain=config.explain, order=config.order)
-    return await ModelJudge.load(
-        config.model, config.strategy, config.persona, manner, config.revision
-    )
+    loaded = await asyncio.to_thread(load, config.model, config.revision, config.settings)
+    return ModelJudge.of(loaded, config.strategy, config.persona, manner)
 
 
 def _guard(

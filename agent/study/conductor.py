@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from agent.errors import BudgetSpent, LayoutChanged, PaceReached, is_wall
+from agent.model_settings import ModelSettings
 from agent.platforms import load_platform
 from agent.run.pacing import Hours, PaceLimits, zone_of
 from agent.run_config import HandPace, RunConfig
@@ -100,6 +101,7 @@ def configure_cell(study: Study, cell: StudyCell) -> RunConfig:
             "platform": cell.platform,
             "strategy": cell.strategy,
             "model": cell.model,
+            "settings": declared.model_settings.get(cell.model, ModelSettings()),
             "arm": cell.arm,
             "account": f"{declared.name}-{cell.account}",
             "windows": declared.windows,

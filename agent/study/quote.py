@@ -30,7 +30,8 @@ EMBEDDED_REPLY_S, SERVED_REPLY_S, LOCAL_REPLY_S = 0.1, 2.0, 1.0
 """Seconds until a reply: as measured of the embedded viewer, and as assumed of a service and of a
 local model on a GPU."""
 ASKED_AT_ONCE = 8
-"""Questions about stored frames that are under way at the same time."""
+"""Questions about stored frames that are under way at the same time; more where a service answers
+well, so that it takes less time than is told."""
 WATCHED_S = 3.0
 """Mean dwell on a video, in seconds of video."""
 

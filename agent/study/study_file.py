@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from agent.errors import BadConfig, UserError
 from agent.judge.spending_cap import SpendingCap
+from agent.model_settings import ModelSettings
 from agent.run.pacing import Hours, zone_of
 from agent.run_config import Arm, Dwell, Explain, Frames, FrozenValue, PhotoRule, SiteConfig
 from personas.strategies import Order
@@ -156,6 +157,8 @@ class StudyDeclaration(FrozenValue):
     """Whether models read the persona or the picture first, in every run and sitting."""
     pace: StudyPacing = StudyPacing()
     test: Test = Test()
+    model_settings: dict[str, ModelSettings] = Field(default_factory=dict)
+    """How models are asked, beside the question, by the model's name."""
     rejudge: RejudgeSettings = RejudgeSettings()
     budget: StudyBudget = StudyBudget()
 
@@ -191,6 +194,8 @@ class StudyDeclaration(FrozenValue):
             self._can_be_looked_at()
         if foreign := self.adapters.keys() - set(self.matrix.platforms):
             raise ValueError(f"adapters names {min(foreign)}, which no run watches")
+        if foreign := self.model_settings.keys() - set(self.matrix.models):
+            raise ValueError(f"model_settings names {min(foreign)}, which no run asks")
         return self
 
     def _can_be_looked_at(self) -> None:
@@ -233,6 +238,9 @@ speed = 16
 
 [frames]
 count = 1                           # pictures of each video that the model is given
+
+# [model_settings."openai/gpt-4o"]  # of a model of the matrix; what is left out is its own
+# temperature = 0
 
 [live]                              # on the real sites only
 floor_s = 3.0                       # at least, from one action to the next

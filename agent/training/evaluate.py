@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent.evaluation.question_engine import QuestionBatch
+from agent.evaluation.question_stream import QuestionStream
 from agent.judge.judge import ModelJudge, QuestionForm
 from agent.models.base import Model
 from agent.models.chat_inputs import Chat
@@ -138,11 +138,11 @@ async def score_replies(
         tell(done[0])
         return made
 
-    batch: QuestionBatch[int, Judgement] = QuestionBatch(
-        [place for place, item in enumerate(items) if item.reply.strip()]
+    stream: QuestionStream[int, Judgement] = QuestionStream(
+        [place for place, item in enumerate(items) if item.reply.strip()], lambda: model.at_once
     )
-    await batch.answer(judged)
-    if batch.ended is not None:
-        raise batch.ended
-    answers = dict(batch.answered)
+    await stream.answer(judged)
+    if stream.ended is not None:
+        raise stream.ended
+    answers = dict(stream.answered)
     return TrainingScores(judgements=tuple(answers.get(place) for place in range(len(items))))

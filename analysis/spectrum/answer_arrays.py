@@ -79,6 +79,7 @@ class SpectrumAnswers:
     opposite: Floats
     missing: Mapping[str, int]  # answers that there are not, by reason
     described: Mapping[str, str]  # what a model said that a frame shows, where it was asked
+    read_of: str = ""  # who described the frames to a model that was asked about descriptions
 
 
 def read_answers(layout: Layout, path: Path, explanations: Path | None = None) -> SpectrumAnswers:
@@ -103,6 +104,11 @@ def read_answers(layout: Layout, path: Path, explanations: Path | None = None) -
         opposite=sides[True],
         missing=dict(sorted(missing.items())),
         described=_described(told),
+        read_of="".join(
+            name.removeprefix(_DESCRIBED)
+            for name in kept.judge.prompts
+            if name.startswith(_DESCRIBED)
+        ),
     )
 
 
@@ -116,11 +122,13 @@ def kept_answers(folder: Path) -> list[Paths]:
         if len(own) < len(judge.prompts):
             part = "words"
         parts.setdefault((judge.model, *own), {})[part] = path
-    return [
-        (each["pictures"], each.get("explanations"), each.get("words"))
-        for each in parts.values()
-        if "pictures" in each
-    ]
+    kept: list[Paths] = []
+    for each in parts.values():
+        if "pictures" in each:
+            kept.append((each["pictures"], each.get("explanations"), each.get("words")))
+        elif "words" in each:  # of a model that takes no pictures
+            kept.append((each["words"], None, None))
+    return kept
 
 
 def _described(asked: Sequence[RejudgedAnswer]) -> dict[str, str]:

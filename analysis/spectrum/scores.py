@@ -173,7 +173,8 @@ def _difference(layout: Layout, first: SpectrumAnswers, second: SpectrumAnswers)
 
 
 def label(answers: SpectrumAnswers) -> str:
-    return f"{answers.model} as {answers.persona}" if answers.persona else answers.model
+    name = f"{answers.model} as {answers.persona}" if answers.persona else answers.model
+    return f"{name}, by descriptions of {answers.read_of}" if answers.read_of else name
 
 
 def like_paper(layout: Layout, scores: ValueProfile) -> float:

@@ -16,7 +16,7 @@ from store.jsonl.answer_file import KeyedFormat, KeyedWriter
 from store.jsonl.atomic import file_slug
 from store.jsonl.base_record import Record
 from store.runs.data_folder import DataFolder
-from store.runs.ledger_lines import Judgement, Usage
+from store.runs.ledger_lines import Judgement, SettingValue, Usage
 
 Form = Literal["choice", "statement", "reason"]
 
@@ -33,6 +33,8 @@ class Prober(Record):
     """SHA-256 of each prompt file used, by name."""
     fingerprint: str | None = None
     """What tells the model from others of its name; ``None`` where it was not declared."""
+    settings: dict[str, SettingValue] = Field(default_factory=dict)
+    """How it was asked, beside the question: what was set, by name."""
     at: datetime
     code_version: str
 
@@ -43,6 +45,8 @@ class Prober(Record):
         told: tuple[object, ...] = (self.model, self.pairs, sorted(self.prompts.items()))
         if self.fingerprint is not None:
             told = (*told, self.fingerprint)
+        if self.settings:
+            told = (*told, sorted(self.settings.items()))
         return file_slug(self.model, told)
 
 

@@ -20,7 +20,7 @@ from store.jsonl.atomic import file_slug
 from store.jsonl.base_record import Record
 from store.jsonl.paths import FrameHash
 from store.runs.data_folder import DataFolder
-from store.runs.ledger_lines import Usage
+from store.runs.ledger_lines import SettingValue, Usage
 from store.untrusted.clean_fields import ForeignText
 
 ErrorKind = Literal["object", "attribute", "relation", "count", "place", "action", "persona"]
@@ -71,6 +71,8 @@ class Maker(Record):
     """SHA-256 of each prompt file used, by name."""
     fingerprint: str | None = None
     """What tells the model from others of its name; ``None`` where it was not declared."""
+    settings: dict[str, SettingValue] = Field(default_factory=dict)
+    """How it was asked, beside the question: what was set, by name."""
     seed: int
     at: datetime
     code_version: str
@@ -83,6 +85,8 @@ class Maker(Record):
         told: tuple[object, ...] = (self.model, self.checker, prompts, self.seed)
         if self.fingerprint is not None:
             told = (*told, self.fingerprint)
+        if self.settings:
+            told = (*told, sorted(self.settings.items()))
         return file_slug(self.model, told)
 
 

@@ -35,6 +35,8 @@ MOST_STEPS = 1_000_000
 
 Whole = Annotated[int, Field(ge=-MOST_COUNT, le=MOST_COUNT)]
 """A place or a count that a column of a table takes."""
+SettingValue = bool | int | float | str
+"""Value of a setting of a model."""
 
 Answer = Literal["yes", "no"]
 Phase = Literal["before", "adapt", "after"]

@@ -21,7 +21,7 @@ from store.jsonl.atomic import file_slug
 from store.jsonl.base_record import Record
 from store.jsonl.locks import NamedLock, byte_lock
 from store.jsonl.paths import PathName
-from store.runs.ledger_lines import Judgement, Usage, Whole
+from store.runs.ledger_lines import Judgement, SettingValue, Usage, Whole
 from store.runs.question_draws import draw_positions, rank_question
 
 FOLDER = "judgements"
@@ -77,6 +77,8 @@ class RejudgementHeader(Record):
     """SHA-256 of each prompt file used, by name."""
     fingerprint: str | None = None
     """What tells the model from others of its name; ``None`` where it was not declared."""
+    settings: dict[str, SettingValue] = Field(default_factory=dict)
+    """How it was asked, beside the question: what was set, by name."""
     explain: Literal["never", "yes", "all"] = "never"
     """Which answers were also asked for a reason and a description."""
     order: Literal["persona-first", "picture-first"] = "persona-first"
@@ -109,6 +111,8 @@ class RejudgementHeader(Record):
             named = (*named, self.order)
         if self.fingerprint is not None:
             named = (*named, self.fingerprint)
+        if self.settings:
+            named = (*named, sorted(self.settings.items()))
         return file_slug(f"{self.model}-{self.strategy}", named)
 
     def path(self, run_folder: Path) -> Path:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from agent.errors import BadConfig, ModelFailed
-from agent.models.base import Question, Reply
+from agent.models.base import SEVERAL, Question, Reply
 from agent.models.embedded_viewer import ocr
 from agent.models.embedded_viewer.persona_fit import (
     Background,
@@ -82,6 +82,7 @@ class ConseViewer:
     name = NAME
     capabilities = EMBEDDED
     meters = False
+    at_once = SEVERAL
     about: str | None = None
 
     def __init__(self, encoder: ConseEncoder) -> None:

@@ -167,6 +167,7 @@ class WarmModel:
         self.name = name
         self.capabilities = find_capabilities(name)
         self.meters: bool = about["meters"]
+        self.at_once: int = about["at_once"]
         self.about: str | None = about["about"]
         self.settings: Mapping[str, Any] = about["settings"]
         self.fingerprint: str = about["fingerprint"]

@@ -78,6 +78,7 @@ class Worker:
                 "settings": dict(model.settings),
                 "fingerprint": model.fingerprint,
                 "meters": model.meters,
+                "at_once": model.at_once,
             }
         if encoder is not None:
             told["encoder"] = {"id": encoder.id, "dim": encoder.dim}

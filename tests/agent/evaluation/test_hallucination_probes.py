@@ -19,11 +19,10 @@ from agent.cli import cli
 from agent.errors import BudgetSpent, ModelFailed, ModelSilent
 from agent.evaluation import question_engine
 from agent.evaluation.hallucination_probes import ProbePlan, ask_probes, probed_pairs
-from agent.evaluation.question_engine import AT_ONCE
 from agent.judge.retry_limits import Patience
 from agent.judge.spending_cap import SpendingCap
 from agent.models import scripted_scenes
-from agent.models.base import Question, Reply
+from agent.models.base import SEVERAL, Question, Reply
 from agent.preference_pairs.generate import PairPlan, make_pairs
 from store.cli.main import main as store_main
 from store.results.hallucination_probes import PROBE_FORMAT, read_probes
@@ -220,7 +219,7 @@ def test_what_no_reply_came_to_is_asked_again_up_to_the_declared_number(
 
     with pytest.raises(ModelSilent):
         put(Patience())
-    assert 10 <= len(down.asked) < 10 + AT_ONCE
+    assert 10 <= len(down.asked) < 10 + SEVERAL
     path = put(Patience(attempts=2, in_a_row=0))
     often = len(down.asked)
     put(Patience(attempts=2, in_a_row=0))

@@ -10,14 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from agent.errors import BudgetSpent
 from agent.evaluation.question_engine import (
-    BATCH,
     KeyedQuestion,
     QuestionEngine,
+    fewest_first,
     shuffled,
 )
+from agent.evaluation.question_stream import COMMIT_ANSWERS, QuestionStream
 from agent.judge.model_under_cap import NO_CAP
 from agent.judge.retry_limits import Patience
+from agent.models import scripted
 from agent.models.paid_calls import CappedAccounts
 from store.jsonl.answer_file import KeyedWriter
 from store.runs.data_folder import DataFolder
@@ -27,6 +30,7 @@ from tests.store.samples import START
 
 Cup = KeyedQuestion[int, Sip]
 CUPS = 40
+TASTER = scripted.load("scripted/yes")
 
 
 async def sip(cup: int) -> Sip:
@@ -52,7 +56,7 @@ class Tasting:
         with self.open("even") as even, self.open("odd") as odd:
             files = [even, odd]
             questions = [Cup(cup, files[cup % 2], partial(self._ask, ask, cup)) for cup in ALL]
-            return asyncio.run(engine.run(questions, files, shuffled(1)))
+            return asyncio.run(engine.run(TASTER, questions, files, shuffled(1)))
 
     def look_on(self, done: int, of: int) -> None:
         self.told.append((done, of))
@@ -81,9 +85,11 @@ def test_each_answer_is_kept_in_its_file_and_paid_for_by_it(tmp_path: Path) -> N
     assert {line.cup for line in tasting.kept("odd")} == set(range(1, CUPS, 2))
     assert {tasting.payers[cup] for cup in range(0, CUPS, 2)} == {"tasted/even"}
     assert {tasting.payers[cup] for cup in range(1, CUPS, 2)} == {"tasted/odd"}
-    assert tasting.told == [(0, CUPS), (BATCH, CUPS), (CUPS, CUPS)]
+    assert tasting.told[0] == (0, CUPS)
+    assert tasting.told[-1] == (CUPS, CUPS)
+    told = len(tasting.told)
     assert tasting.run() == []
-    assert tasting.told[3:] == [(CUPS, CUPS)]
+    assert tasting.told[told:] == [(CUPS, CUPS)]
     assert set(tasting.asked.values()) == {1}
 
 
@@ -93,14 +99,80 @@ def test_a_failure_in_a_later_batch_keeps_what_was_answered(tmp_path: Path) -> N
 
     def breaks(cup: int) -> None:
         calls.append(cup)
-        if len(calls) >= BATCH + 3:
+        if len(calls) >= COMMIT_ANSWERS + 3:
             raise ValueError("no more")
 
     with pytest.raises(ValueError, match="no more"):
         tasting.run(breaks)
     made = [line.cup for name in ("even", "odd") for line in tasting.kept(name)]
-    assert sorted(made) == sorted(calls[: BATCH + 2])
+    assert sorted(made) == sorted(calls[: COMMIT_ANSWERS + 2])
     assert len(tasting.run()) == CUPS - len(made)
+
+
+def test_a_question_that_lasts_holds_up_no_other_and_no_commit(tmp_path: Path) -> None:
+    """The first answer comes after all others, which lie in their files by then."""
+    tasting = Tasting(tmp_path)
+
+    def committed() -> int:
+        return len([*tasting.kept("even"), *tasting.kept("odd")])
+
+    async def ask(cup: int) -> Sip:
+        while cup == 0 and len([*tasting.kept("even"), *tasting.kept("odd")]) < CUPS + 1:  # noqa: ASYNC110 - a file tells nobody
+            await asyncio.sleep(0.02)
+        return Sip(cup=cup)
+
+    async def run() -> list[Sip]:
+        engine = QuestionEngine(tasting.data, START, NO_CAP, Patience(), tasting.look_on)
+        with tasting.open("even") as even, tasting.open("odd") as odd:
+            files = [even, odd]
+            for file, first in zip(files, (CUPS, CUPS + 1), strict=True):
+                file.append([Sip(cup=first)])  # so that there is something to read
+            cups = [Cup(cup, files[cup % 2], partial(ask, cup)) for cup in ALL]
+            return await asyncio.wait_for(engine.run(TASTER, cups, files, fewest_first), 30)
+
+    made = asyncio.run(run())
+    assert [line.cup for line in made][-1] == 0
+    assert len(made) == CUPS
+
+
+def test_as_many_are_under_way_as_the_model_takes_by_then() -> None:
+    most, under_way, seen = 2, 0, []
+
+    async def ask(cup: int) -> Sip:
+        nonlocal most, under_way
+        under_way += 1
+        await asyncio.sleep(0.001)
+        seen.append((most, under_way))
+        under_way -= 1
+        most = 2 if cup < 10 else 6 if cup < 30 else 1
+        return Sip(cup=cup)
+
+    stream: QuestionStream[int, Sip] = QuestionStream(ALL, lambda: most)
+    asyncio.run(stream.answer(ask))
+    assert len(stream.answered) == CUPS
+    assert max(at_once for _, at_once in seen[:8]) == 2
+    assert max(at_once for _, at_once in seen) == 6
+    assert seen[-1] == (1, 1)
+
+
+def test_nothing_more_is_asked_once_the_budget_is_spent_and_what_is_under_way_is_kept() -> None:
+    begun: list[int] = []
+    kept: list[int] = []
+
+    async def ask(cup: int) -> Sip:
+        begun.append(cup)
+        await asyncio.sleep(0.01 if cup < 4 else 0)
+        if cup == 4:
+            raise BudgetSpent("enough", cost_usd=1.0, tokens=1)
+        return Sip(cup=cup)
+
+    stream: QuestionStream[int, Sip] = QuestionStream(
+        ALL, lambda: 5, lambda answered: kept.extend(cup for cup, _ in answered)
+    )
+    asyncio.run(stream.answer(ask))
+    assert isinstance(stream.ended, BudgetSpent)
+    assert begun == [0, 1, 2, 3, 4]
+    assert sorted(kept) == [0, 1, 2, 3]
 
 
 def test_what_was_tried_often_comes_last(tmp_path: Path) -> None:

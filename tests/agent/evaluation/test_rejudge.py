@@ -16,13 +16,12 @@ from click.testing import CliRunner
 from agent.cli.rejudge import rejudge as command
 from agent.errors import BadConfig, BudgetSpent, ModelFailed, ModelSilent, SlowDown
 from agent.evaluation import question_engine
-from agent.evaluation.question_engine import AT_ONCE
 from agent.evaluation.rejudge import RejudgeOutcome, SittingOpen, rejudge
 from agent.evaluation.rejudged_sitting import OtherSitting, RejudgePlan
 from agent.judge.reply_cache import Tally
 from agent.judge.retry_limits import Patience
 from agent.judge.spending_cap import SpendingCap
-from agent.models.base import Question, Reply
+from agent.models.base import SEVERAL, Question, Reply
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter, read
 from store.runs.ledger_lines import PersonaRecord, Phase
@@ -110,7 +109,7 @@ def test_a_failure_ends_the_others_and_keeps_what_was_answered(
         number = len(model.asked)
         if number <= 5:
             return Reply("Yes")
-        if number == 5 + AT_ONCE:  # by now the others are under way
+        if number == 5 + SEVERAL:  # by now the others are under way
             raise BadConfig("The key is refused.")
         try:
             await waiting.wait()
@@ -123,7 +122,7 @@ def test_a_failure_ends_the_others_and_keeps_what_was_answered(
     model.name = NAME
     with pytest.raises(BadConfig, match="refused"):
         ask(data, model, monkeypatch)
-    assert len(ended) == AT_ONCE - 1
+    assert len(ended) == SEVERAL - 1
     assert [line.judgement.answer for line in kept(data)] == ["yes"] * 5
     assert model.closed
 
@@ -249,7 +248,7 @@ def test_an_outage_ends_the_sitting_wears_nothing_out_and_goes_on(
             ask(data, down, monkeypatch)
         asked = len(down.asked) - before
         # counted on over sittings: later ones end with what is under way at the first silence
-        assert asked <= (10 if sitting == 0 else 1) + AT_ONCE - 1
+        assert asked <= (10 if sitting == 0 else 1) + SEVERAL - 1
     tried = Counter(line.key for line in lines(data))
     assert set(tried.values()) == {1}, "no question is tried twice before all others"
     did = ask(data, model_of(lambda question: "Yes"), monkeypatch)

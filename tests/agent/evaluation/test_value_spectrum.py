@@ -290,6 +290,26 @@ def test_a_model_served_over_http_ends_in_the_report(bright: Server, data: DataF
     assert (usage.input_tokens, usage.output_tokens) == (90, 2)
 
 
+def test_a_model_that_takes_no_pictures_reads_descriptions(
+    bright: Server, data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that sees and the one that reads stand side by side, and say the same here."""
+    eye, reader = "openai-api/loopback/eye", "deepseek/reader"
+    monkeypatch.setenv("DEEPSEEK_API_KEY", "none")
+    monkeypatch.setenv("DEEPSEEK_BASE_URL", f"{bright.url}/model/v1")
+    both = ("--model", eye, "--model", reader, "--wordings", "1", "--json")
+    result = typed(data, *both, "--describe-by", eye)
+    name = f"{reader}, by descriptions of {eye}"
+    assert scores(result, name) == scores(result, eye)
+    asked = [body for body in bright.bodies if body["model"] == "reader"]
+    assert len(asked) == 2 * json.loads(result.stdout)["frames"]
+    assert not any(frames_of(body) for body in asked)
+    for words in ((), ("--modality",), ("--describe-by", reader)):
+        refused = typed(data, "--model", reader, *words)
+        assert refused.exit_code == 2, refused.output
+        assert "takes no pictures" in refused.output
+
+
 EVALUATED = """
 import json, sys
 from inspect_ai import eval

@@ -9,10 +9,9 @@ import pytest
 
 from agent.errors import ModelFailed, ModelSilent
 from agent.evaluation import question_engine
-from agent.evaluation.question_engine import AT_ONCE
 from agent.evaluation.value_spectrum import SpectrumPlan, ask_spectrum
 from agent.judge.retry_limits import Patience
-from agent.models.base import Question, Reply
+from agent.models.base import SEVERAL, Question, Reply
 from store.frames.frame_store import FrameStore
 from store.results.value_spectrum import Keyword, Retrieval, RetrievedFrame
 from store.runs.data_folder import DataFolder
@@ -75,7 +74,7 @@ def test_what_no_reply_came_to_is_asked_again_up_to_the_declared_number(
 
     with pytest.raises(ModelSilent):
         put(Patience())
-    assert len(down.asked) < 10 + AT_ONCE
+    assert len(down.asked) < 10 + SEVERAL
     lines = [put(Patience(attempts=2, in_a_row=0)) for _ in range(3)]
     due = 2 * len(retrieval.shown)
     assert len(down.asked) == len(lines[-1]) == 2 * due

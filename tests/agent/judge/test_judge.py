@@ -10,7 +10,7 @@ import pytest
 
 from agent.errors import BudgetSpent, ModelFailed, Refused, TimedOut, UnreadableReply
 from agent.judge.judge import LONGEST_REPLY, Explain, ModelJudge, QuestionForm
-from agent.models import scripted
+from agent.models import load, scripted
 from agent.models.base import Question, Reply
 from store.runs.ledger_lines import Judgement
 from tests.agent.models.made_models import GUITARIST, Recorded, frame, judged
@@ -245,7 +245,7 @@ def test_closing_closes_the_model() -> None:
 
 def test_a_judge_is_loaded_by_names() -> None:
     async def ask_loaded() -> Judgement:
-        return await judged(await ModelJudge.load("scripted/yes", "isq", GUITARIST))
+        return await judged(ModelJudge.of(load("scripted/yes"), "isq", GUITARIST))
 
     said = asyncio.run(ask_loaded())
     assert said.answer == "yes"

@@ -31,8 +31,8 @@ def ask(root: str, repeats: str) -> int:
     """Ask everything that is due, once; 3: some of it has no reply yet."""
     api.SETTINGS.update(attempt_timeout=2, timeout=8, max_retries=2)
 
-    def quick(name: str, revision: str | None) -> Any:
-        model: Any = load(name, revision)
+    def quick(name: str, *how: Any) -> Any:
+        model: Any = load(name, *how)
         model._model.api.retry_wait = wait_none  # its seconds between attempts are its own affair
         return model
 

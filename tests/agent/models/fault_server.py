@@ -10,6 +10,7 @@ import base64
 import gzip
 import io
 import json
+import math
 import socket
 import threading
 from collections import Counter
@@ -41,6 +42,8 @@ REPLIES = {
     "filtered": "I",
 }
 """Replies in good form."""
+PLACES = 12
+"""Requests that a busy way takes at once."""
 HUGE = 64 * 2**20
 """Bytes of a reply that nobody should take."""
 STATUSES = {way: int(way[:3]) for way in ("400", "401", "403", "404", "429", "429-later", "500")}
@@ -53,6 +56,10 @@ class Server:
         self.requests: Counter[str] = Counter()
         self.bodies: list[dict[str, Any]] = []
         self.keys: set[str] = set()
+        self.under_way = 0
+        self.most = 0
+        """Requests to a slow or busy way that were under way at once."""
+        self.refused = 0
         self.sent = 0
         """Bytes of huge replies."""
         self._answer = answer
@@ -97,12 +104,10 @@ class Server:
             return self._fill_in(body, takes_schema=way == "schema")
         if way == "hang":
             await until_gone(request)
-        if way == "not-json":
-            return Response("<html>Bad gateway</html>", media_type="application/json")
-        if way == "wrong-json":
-            return JSONResponse({"answer": "Yes"})
-        if way == "no-choice":
-            return JSONResponse(completion("Yes") | {"choices": []})
+        if way in ("slow", "busy"):
+            return await self._wait(full=way == "busy")
+        if way in FORMS:
+            return Response(FORMS[way](), media_type="application/json")
         if way == "cut":
             return StreamingResponse(cut_off(), headers={"content-length": "5000"})
         if way in ("surrogate", "huge", "packed"):
@@ -112,6 +117,20 @@ class Server:
             return JSONResponse(completion(text, sent, received))
         reason = "content_filter" if way == "filtered" else "stop"
         return JSONResponse(completion(REPLIES[way], reason=reason))
+
+    async def _wait(self, *, full: bool) -> Response:
+        """Reply after a moment; a busy one refuses more than `PLACES` at once."""
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        try:
+            if full and self.under_way > PLACES:
+                self.refused += 1
+                error = {"message": "slow down", "type": "x", "code": "x"}
+                return JSONResponse({"error": error}, 429)
+            await asyncio.sleep(0.05)
+            return JSONResponse(completion("Yes"))
+        finally:
+            self.under_way -= 1
 
     def _strain(self, way: str, request: Request) -> Response:
         """Reply with what no service should send."""
@@ -195,6 +214,26 @@ def completion(
             "total_tokens": sent + received,
         },
     }
+
+
+def likely(*tokens: str) -> dict[str, Any]:
+    """A reply of the first token, with the probabilities of all: 0.6, 0.3, 0.1."""
+    told = [
+        {"token": token, "logprob": math.log(share), "bytes": None}
+        for token, share in zip(tokens, (0.6, 0.3, 0.1), strict=True)
+    ]
+    reply = completion(tokens[0])
+    reply["choices"][0]["logprobs"] = {"content": [told[0] | {"top_logprobs": told}]}
+    return reply
+
+
+FORMS: dict[str, Callable[[], str]] = {
+    "not-json": lambda: "<html>Bad gateway</html>",
+    "wrong-json": lambda: json.dumps({"answer": "Yes"}),
+    "no-choice": lambda: json.dumps(completion("Yes") | {"choices": []}),
+    "likely": lambda: json.dumps(likely("Yes", "No", "Maybe")),
+}
+"""Replies of another form than a plain one."""
 
 
 async def cut_off() -> AsyncIterator[bytes]:

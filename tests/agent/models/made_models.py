@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from agent.judge.judge import ModelJudge
 from agent.models import find_capabilities
-from agent.models.base import Capabilities, Question, Reply
+from agent.models.base import SEVERAL, Capabilities, Question, Reply
 from personas.persona import Persona
 from store.runs.ledger_lines import Judgement
 
@@ -50,6 +50,7 @@ class Recorded:
     name = "recorded"
     fingerprint = "0123456789abcdef"
     meters = False
+    at_once = SEVERAL
     about: str | None = None
 
     def __init__(self, answer: Callable[[Question], Reply | Awaitable[Reply]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -93,10 +94,10 @@ def test_scripts_are_told_by_their_settings() -> None:
     assert len({scripted.load(name).fingerprint for name in names}) == len(names)
 
 
-def served(monkeypatch: pytest.MonkeyPatch, revision: str | None, **settings: int) -> ServedModel:
+def served(monkeypatch: pytest.MonkeyPatch, revision: str | None, **options: Any) -> ServedModel:
     monkeypatch.setenv("LOOPBACK_API_KEY", "none")
     monkeypatch.setenv("LOOPBACK_BASE_URL", "http://127.0.0.1:9/v1")
-    model = load("openai-api/loopback/tiny", revision, **settings)
+    model = load("openai-api/loopback/tiny", revision, **options)
     assert isinstance(model, ServedModel)
     return model
 

@@ -24,7 +24,7 @@ from inspect_ai.model import (
 
 from agent.errors import BadConfig
 from agent.models import Question, inspect_provider, load
-from agent.models.api import _messages
+from agent.models.chat_messages import write_messages
 from personas.strategies import build, paraphrases, strategies
 from tests.agent.models import tiny
 from tests.agent.models.made_models import GUITARIST, frame
@@ -60,11 +60,11 @@ def generate(model: Model, messages: list[Any]) -> Any:
 
 def test_every_question_of_a_run_is_recognised_from_its_words() -> None:
     for question in every_question():
-        assert inspect_provider.read_chat(_messages(question)) == question
+        assert inspect_provider.read_chat(write_messages(question)) == question
         if (asked := question.prompt).system:  # the same words with the picture first
             one = replace(asked, system="", user=f"{asked.system}\n\n{asked.user}")
             turned = replace(question, prompt=one)
-            assert inspect_provider.read_chat(_messages(turned)) == turned
+            assert inspect_provider.read_chat(write_messages(turned)) == turned
 
 
 @pytest.mark.drill
@@ -72,7 +72,7 @@ def test_the_embedded_viewer_answers_as_in_a_run_and_nothing_else() -> None:
     model, viewer = get_model("embedded/conse", memoize=False), load("embedded/conse")
     for strategy, mirrored in (("simple", False), ("simple", True), ("isq", False)):
         question = Question(build(strategy, GUITARIST, mirrored=mirrored), (CALM,))
-        output = generate(model, _messages(question))
+        output = generate(model, write_messages(question))
         here = asyncio.run(viewer.ask(question))
         assert output.completion == here.text
         assert output.metadata["p_yes"] == pytest.approx(here.p_yes)
@@ -85,7 +85,7 @@ def test_a_local_model_answers_through_its_provider(tmp_path: Path) -> None:
     folder = tiny.save_llava(tmp_path / "tiny")
     model = get_model(f"hfvlm/{folder}", memoize=False, device="cpu")
     question = Question(build("simple", GUITARIST), (CALM,))
-    output = generate(model, _messages(question))
+    output = generate(model, write_messages(question))
     assert output.completion == "No"
     assert 0 < output.metadata["p_yes"] < 0.5
     assert output.usage.output_tokens == 1

@@ -232,6 +232,7 @@ ENTERED = {
 """Who writes what is made of frames, and who enters it before."""
 
 REVIEWED = {
+    "agent/benchmarks/asking.py": "made pictures, in a folder that is removed",
     "agent/cli/record.py": "a recording under pseudonyms, which names no video that is kept",
     "agent/cli/plan.py": "a study's file",
     "agent/training/example.py": "a made-up example",

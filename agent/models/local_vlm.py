@@ -39,7 +39,7 @@ _GROUP = 64  # questions about the same frames that are answered in one go
 _GATHER_S = 0.01  # for questions that are asked at the same moment to be seen together
 _EXACT, _ROUNDED = (1e-5, 0.01), (0.05, 0.5)
 """By how much ``p_yes`` and its log-odds may differ where a picture is shared: in float32, and in
-16 bits or fewer, where batches of another size differ as much. Of a sure model the log-odds tell."""
+16 bits or fewer, where batches of another size differ as much. A sure model shows in log-odds."""
 _UNSHARED = (NotShared, RuntimeError, ValueError, TypeError, AttributeError, LookupError)
 """How models fail that cannot go on from a picture that they have seen."""
 

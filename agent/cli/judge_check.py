@@ -124,7 +124,7 @@ async def _measure(options: dict[str, Any], request: ModelRequest, cap: Spending
     with counting("looking") as tell:
         exhibits = take_exhibits(items, ClipStore(default_cache()), tell)
     strategy: str = options["strategy"]
-    order: Order = options["order"] or "persona-first"
+    order: Order = options["order"]
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(warmed(options["model"]))
         loaded = load(request.name, settings=request.settings)

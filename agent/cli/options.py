@@ -75,8 +75,10 @@ explain_option = click.option(
 order_option = click.option(
     "--order",
     type=click.Choice(["persona-first", "picture-first"]),
+    default="persona-first",
+    show_default=True,
     help="What the model reads first. After the picture, questions of many personas about it share "
-    "its cost.  [default: persona-first, or as the runs were asked]",
+    "its cost.",
 )
 _CAP = (
     click.option(

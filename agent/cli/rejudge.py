@@ -17,7 +17,6 @@ from agent.cli.options import (
     connections_option,
     data_option,
     explain_option,
-    order_option,
     patience_options,
     revision_option,
     settings_option,
@@ -64,7 +63,11 @@ Examples:
 @click.option("--mirrored", is_flag=True, help="Also ask the opposite question.")
 @click.option("--repeats", type=click.IntRange(1), default=1, show_default=True)
 @explain_option
-@order_option
+@click.option(
+    "--order",
+    type=click.Choice(["persona-first", "picture-first"]),
+    help="What the model reads first.  [default: as the runs were asked]",
+)
 @cap_options
 @patience_options
 @revision_option

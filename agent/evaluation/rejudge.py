@@ -36,6 +36,7 @@ from agent.evaluation.rejudged_sitting import (
     PlannedRun,
     RejudgePlan,
     choose_order,
+    choose_settings,
     open_files,
     plan_sitting,
     question_key,
@@ -104,7 +105,7 @@ async def rejudge(
     NobodyWatched, OtherDraw, OtherOrder, OtherSitting, SittingOpen
         A run cannot be asked about in this way.
     """
-    plan = choose_order(runs, plan)
+    plan = choose_settings(runs, choose_order(runs, plan))
     refuse_unaskable(runs, plan)
     engine = QuestionEngine(data, now, plan.cap, plan.patience, onlooker)
     async with AsyncExitStack() as stack:

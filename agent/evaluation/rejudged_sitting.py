@@ -248,6 +248,26 @@ def choose_order(runs: Sequence[Ledger], plan: RejudgePlan) -> RejudgePlan:
     return replace(plan, order=chosen)
 
 
+def choose_settings(runs: Sequence[Ledger], plan: RejudgePlan) -> RejudgePlan:
+    """Take over how the runs' own model was asked, unless the plan says how, or asks another.
+
+    Raises ``BadConfig`` where it was asked in several ways.
+    """
+    own = [run.started.config for run in runs if run.started.model == plan.model]
+    found = {
+        ModelSettings.model_validate(config.get("settings") or {})
+        for config in own
+        if plan.settings == AS_IT_IS
+    }
+    if len(found) > 1:
+        named = sorted(f"{name}={value}" for one in found for name, value in one.chosen.items())
+        raise BadConfig(
+            f"{plan.model} was asked in {len(found)} ways in these runs ({', '.join(named)} or as "
+            f"it is). Name the runs of one way, or type: --model-setting {named[0]}"
+        )
+    return replace(plan, settings=found.pop()) if found else plan
+
+
 def refuse_unaskable(runs: Sequence[Ledger], plan: RejudgePlan) -> None:
     """Refuse an opposite that there is none of, a draw, and a persona without any trait.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.errors import BadConfig
 from agent.evaluation import question_engine
 from agent.evaluation.rejudge import rejudge
 from agent.evaluation.rejudged_sitting import OtherOrder, RejudgePlan
@@ -106,3 +107,18 @@ def test_a_study_keeps_to_its_order(data: DataFolder, monkeypatch: pytest.Monkey
     assert not any(question.prompt.system for question in ask(data, monkeypatch, None, "r3"))
     with pytest.raises(OtherOrder, match="was asked"):
         ask(data, monkeypatch, None, "r1", "r3")
+
+
+def test_the_runs_own_model_is_asked_again_as_it_was_asked(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a study's matrix would be of another judge than its runs, and nobody would see it."""
+    config = {"settings": {"temperature": 0.7, "max_tokens": None}}
+    keep_run(data, "r3", COLOURS, config=config, model=NAME)
+    ask(data, monkeypatch, None, "r3")
+    assert [header.settings for header in headers(data, "r3")] == [{"temperature": 0.7}]
+    ask(data, monkeypatch, None, "r1")
+    assert [header.settings for header in headers(data, "r1")] == [{}], "another model's runs"
+    keep_run(data, "r4", COLOURS, model=NAME)
+    with pytest.raises(BadConfig, match=r"type: --model-setting temperature=0\.7"):
+        ask(data, monkeypatch, None, "r3", "r4")

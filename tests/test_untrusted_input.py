@@ -35,8 +35,10 @@ DECODES = ("PIL.Image.open",)
 UNPACKS = ("tarfile.open", "zipfile.ZipFile", "tomllib.loads", "tomllib.load", "gzip.open")
 OURS = {
     "agent/evaluation/pair_prompts.py",
+    "agent/models/token_estimate.py",
     "agent/recordings/allow_list.py",
     "agent/run/browser_profiles.py",
+    "agent/study/proposal.py",
     "personas/answer_words.py",
     "personas/refusals.py",
     "personas/strategies.py",

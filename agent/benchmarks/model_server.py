@@ -16,6 +16,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from store.terminal.printing import echo
+
 SPREAD = 0.5
 """Standard deviation of the logarithm of the latency: one answer in twenty takes over 2.3 medians.
 """
@@ -90,8 +92,7 @@ async def _serve(median_s: float) -> None:
     server = await asyncio.start_server(
         _Server(median_s).answer, "127.0.0.1", 0, limit=2**24, backlog=1000
     )
-    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
-    sys.stdout.flush()
+    echo(str(server.sockets[0].getsockname()[1]))
     await asyncio.to_thread(sys.stdin.read)
     os._exit(0)  # whoever still waits is not told
 

@@ -109,9 +109,17 @@ _SETTINGS = click.option(
 )
 _CONNECTIONS = click.option(
     "--connections",
-    type=click.IntRange(1, 1000),
+    type=click.IntRange(1, 5000),
     metavar="N",
     help="Ask a served model so many questions at once.  [default: as many as it answers well]",
+)
+
+
+_BATCH = click.option(
+    "--batch",
+    is_flag=True,
+    help="Ask through the provider's batch service, at about half the price: answered within a "
+    "day. To stop waiting, press Ctrl-C; the same command goes on.",
 )
 
 
@@ -121,6 +129,10 @@ def settings_option(command: Command) -> Command:
 
 def connections_option(command: Command) -> Command:
     return _CONNECTIONS(command)
+
+
+def batch_option(command: Command) -> Command:
+    return _BATCH(command)
 
 
 _MISSING = click.option(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.options import (
+    batch_option,
     cap_options,
     connections_option,
     data_option,
@@ -79,6 +80,7 @@ _KINDS = ("object", "attribute", "relation", "count", "place", "action", "person
 @revision_option
 @settings_option
 @connections_option
+@batch_option
 @json_option
 @data_option
 def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -> None:
@@ -111,6 +113,7 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
         options["revision"],
         ModelSettings.parse(options["model_settings"]),
         options["connections"],
+        options["batch"],
     )
     for request in making.requests:
         request.check(os.environ)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.options import (
+    batch_option,
     cap_options,
     connections_option,
     data_option,
@@ -73,6 +74,7 @@ Examples:
 @revision_option
 @settings_option
 @connections_option
+@batch_option
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @data_option
 def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.options import (
+    batch_option,
     cap_options,
     connections_option,
     data_option,
@@ -97,6 +98,7 @@ Examples:
 @revision_option
 @settings_option
 @connections_option
+@batch_option
 @json_option
 @data_option
 def spectrum(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -> None:
@@ -159,6 +161,7 @@ def _askings(models: tuple[str, ...], options: dict[str, Any]) -> list[SpectrumP
             options["revision"],
             settings,
             options["connections"],
+            options["batch"],
         )
         for request in (asking.request, asking.describer.request):
             request.check(os.environ)

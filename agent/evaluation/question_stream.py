@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from time import monotonic
 from typing import Generic, Protocol, TypeVar
 
@@ -43,13 +44,17 @@ class QuestionStream(Generic[_Asked, _Answer]):
     answered: list[tuple[_Asked, _Answer]] = field(default_factory=list)
     ended: BudgetSpent | ModelSilent | None = None
     """Why nothing more is asked."""
+    _open: int = 0
+    _held: list[_Asked] = field(default_factory=list)
+    """What the cap has no room for while so much is reserved for the others under way."""
     _kept: int = 0
     _kept_at: float = 0.0
 
     async def answer(self, ask: Callable[[_Asked], Awaitable[_Answer]]) -> None:
         """Answer every question; the first failure ends the others.
 
-        A spent budget and a silent model are no failures: what is under way is waited for.
+        A spent budget and a silent model are no failures: what is under way is waited for. A
+        question that a cap has no room for is put again once the others are settled.
         """
         left = iter(self.questions)
         under_way: set[asyncio.Task[None]] = set()
@@ -77,25 +82,37 @@ class QuestionStream(Generic[_Asked, _Answer]):
         ask: Callable[[_Asked], Awaitable[_Answer]],
     ) -> bool:
         """Start as many questions as there is room for; tell whether any is under way."""
+        if self._held and under_way:
+            return True
+        first, self._held = iter(self._held), []
         while self.ended is None and len(under_way) < self.at_once():
-            for question in left:
+            for question in chain(first, left):
                 under_way.add(asyncio.create_task(self._answer_one(question, ask)))
+                self._open += 1
                 break
             else:
                 break
+        self._held = [*first]
         return bool(under_way)
 
     async def _answer_one(
         self, question: _Asked, ask: Callable[[_Asked], Awaitable[_Answer]]
     ) -> None:
-        if self.ended is not None:  # meanwhile
-            return
         try:
+            if self.ended is not None:  # meanwhile
+                return
             answer = await ask(question)
             self.answered.append((question, answer))
             self.streak.count(answer.missing)
-        except (BudgetSpent, ModelSilent) as fault:
+        except BudgetSpent as fault:
+            if self._open > 1:  # calls are reserved at the most that they may cost
+                self._held.append(question)
+            else:
+                self.ended = self.ended or fault
+        except ModelSilent as fault:
             self.ended = self.ended or fault
+        finally:
+            self._open -= 1
 
     def _until_commit(self) -> float | None:
         """Seconds until what is answered is committed; ``None`` where nothing is."""

@@ -12,9 +12,11 @@ that a kill before it was entered there does not buy it again. Faults are never 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from weakref import WeakValueDictionary
 from pathlib import Path
 
 from agent.errors import Filtered
@@ -87,6 +89,7 @@ class Cached(WrappedModel):
     def __init__(self, model: Model, replies: ReplyFiles | Path) -> None:
         super().__init__(model)
         self.tally = Tally()
+        self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._replies = ReplyFiles(replies) if isinstance(replies, Path) else replies
 
     async def ask(self, question: Question) -> Reply:
@@ -96,6 +99,11 @@ class Cached(WrappedModel):
         ``Filtered`` where it was held back by the service.
         """
         key = question_key(self._model, question)
+        lock = self._asking.setdefault(key, asyncio.Lock())
+        async with lock:  # the same picture comes twice: one pays for both
+            return await self._ask_once(key, question)
+
+    async def _ask_once(self, key: str, question: Question) -> Reply:
         if (copy := self._replies.read(key)) is not None:
             self.tally.kept += 1
             if copy.filtered:

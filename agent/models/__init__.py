@@ -41,6 +41,7 @@ __all__ = [
     "Reply",
     "check",
     "check_access",
+    "check_batch",
     "check_connections",
     "check_looks",
     "check_persona",
@@ -78,6 +79,8 @@ class ModelRequest:
     settings: ModelSettings = AS_IT_IS
     connections: int | None = None
     """Questions to a served model under way at once; ``None``: as many as it answers well."""
+    batch: bool = False
+    """Whether its provider's batch service is asked, at about half the price."""
 
     def check(self, environment: Mapping[str, str]) -> None:
         """Refuse what cannot be asked so, or not without a key; loads nothing."""
@@ -85,6 +88,7 @@ class ModelRequest:
         check_revision(self.name, self.revision)
         check_settings(self.name, self.settings)
         check_connections(self.name, self.connections)
+        check_batch(self.name, batch=self.batch)
         check_access(self.name, environment)
 
 
@@ -148,6 +152,16 @@ def check_connections(name: str, at_once: int | None) -> None:
         )
 
 
+def check_batch(name: str, *, batch: bool) -> None:
+    """Refuse a batch of a model whose provider has no batch service that is known here."""
+    if batch and parse_model_name(name).batch_service is None:
+        raise BadConfig(
+            f"No batch service is known for {name}; there are those of "
+            f"{', '.join(each.name for each in SERVED_PROVIDERS if each.batch_service)}. "
+            "Type: the same without --batch"
+        )
+
+
 def check_looks(name: str) -> None:
     """Refuse a model that takes no pictures where it would be shown some."""
     if not find_capabilities(name).takes_pictures:
@@ -171,6 +185,8 @@ def load(
     revision: str | None = None,
     settings: ModelSettings = AS_IT_IS,
     at_once: int | None = None,
+    *,
+    batch: bool = False,
     **options: Any,
 ) -> Model:
     """Load a model by name; refuses what the checks of this module refuse.
@@ -181,6 +197,8 @@ def load(
         Declared of a served model, whose weights nobody here can see.
     at_once
         Questions to a served model under way at the same time; ``None``: as many as it takes well.
+    batch
+        Whether a served model is asked through its provider's batch service.
     **options
         ``device`` of an embedded or local one, fields of inspect_ai's ``GenerateConfig`` of others.
     """
@@ -188,6 +206,11 @@ def load(
     check_revision(name, revision)
     check_settings(name, settings)
     check_connections(name, at_once)
+    check_batch(name, batch=batch)
+    if batch:
+        from agent.models.batches.batched_model import BatchedModel  # loads inspect_ai: a second
+
+        return BatchedModel.load(name, revision, settings, at_once, **options)
     if parse_model_name(name).provider.warm:
         from agent.models.local_server.warm_model import open_warm_model
 

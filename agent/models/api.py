@@ -10,13 +10,11 @@ What a provider says about a failure is never repeated, since that may hold a ke
 from __future__ import annotations
 
 import asyncio
-import re
-import sys
 from contextlib import ExitStack
 from functools import cached_property
 from typing import Any
 
-from agent.errors import BadConfig, Filtered, MissingExtra, ModelFailed, SlowDown, TimedOut
+from agent.errors import BadConfig, Filtered, ModelFailed
 from agent.model_settings import ModelSettings
 from agent.models import prices
 from agent.models.base import Capabilities, Question, Reply
@@ -24,11 +22,19 @@ from agent.models.chat_messages import with_schema, write_messages
 from agent.models.fingerprint import fingerprint
 from agent.models.image_size import LONGEST_SIDE
 from agent.models.local_server import ServerLease, lease_for
-from agent.models.paid_calls import METER, REPLY_TOKENS, Payment, read_usage
+from agent.models.paid_calls import METER, REPLY_TOKENS, Meter, Payment, read_usage
 from agent.models.providers import parse_model_name
 from agent.models.reply_size import limit_replies
 from agent.models.served_settings import config_fields, p_yes_of, refuse_ignored
 from agent.models.service_connections import count_connections, limit_connections, slow_down
+from agent.models.service_faults import (
+    NOT_SENT,
+    NOT_TAKEN,
+    provider_errors,
+    read_fault,
+    read_prerequisite,
+    settle_failed,
+)
 from store.terminal.printing import remark
 
 SETTINGS: dict[str, Any] = {
@@ -40,6 +46,7 @@ SETTINGS: dict[str, Any] = {
 }
 _HOW_SENT = frozenset(
     {
+        "batch",
         "max_retries",
         "attempt_timeout",
         "timeout",
@@ -49,51 +56,15 @@ _HOW_SENT = frozenset(
     }
 )
 """Settings that change when a reply comes, and not what it says."""
-
-_ROOTS = {
-    "openai": "OpenAIError",
-    "anthropic": "AnthropicError",
-    "google.genai.errors": "APIError",
-    "groq": "GroqError",
-    "mistralai.models": "SDKError",
-    "botocore.exceptions": "ClientError",
-    "httpx": "HTTPError",
-    "tenacity": "RetryError",
-}
-"""Where each provider's own exceptions begin; they have no common root."""
-
-_NOT_TAKEN = (400, 422, 501)  # how services say that they know no schemas
-_NOT_SENT = ("NotImplementedError", "TypeError", "ValidationError", "ValueError")
-"""How providers' own packages say it before anything is sent."""
-
-_NOT_REACHED = ("ConnectError", "ConnectTimeout", "NotImplementedError")
-"""How clients say that nothing reached the service; a ``TypeError`` may also be of its reply."""
-
-_AT_THE_DOOR = (408, 429, 502, 503, 504, 529)
-"""What is said before the service itself is reached, which may hold the call's completion."""
-
-_BROKE_OFF = frozenset(
-    {
-        "APIConnectionError",
-        "APITimeoutError",
-        "CloseError",
-        "PoolTimeout",
-        "ReadError",
-        "ReadTimeout",
-        "RemoteProtocolError",
-        "WriteError",
-        "WriteTimeout",
-        "ClientPayloadError",
-        "ConnectionClosedError",
-        "ReadTimeoutError",
-        "ServerDisconnectedError",
-    }
+USED = (
+    "input_tokens",
+    "output_tokens",
+    "cost_usd",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
 )
-"""How clients say that a reply did not come, or not as a whole."""
-
-_INSTALL = re.compile(r"pip install [\w\[\]\-= >.]+")
-_MARKUP = re.compile(r"\[/?bold\]")
-_SETTING = re.compile(r"\b[A-Z][A-Z0-9_]*_(?:API_KEY|BASE_URL)\b")
+"""What a reply tells of its use."""
 
 
 class _Unrecorded:
@@ -176,7 +147,7 @@ class ServedModel:
             try:
                 model = get_model(name, config=config, memoize=False, **once)
             except PrerequisiteError as error:
-                raise _prerequisite(name, str(error.message)) from error
+                raise read_prerequisite(name, str(error.message)) from error
             refuse_ignored(name, model.api, settings)
             on_failure.pop_all()
         return cls(name, model, config, revision, lease, settings)
@@ -196,7 +167,7 @@ class ServedModel:
             return await self._generate(question, messages, form)
         except ModelFailed as fault:
             details = fault.details
-            if details["status"] not in _NOT_TAKEN and details["kind"] not in _NOT_SENT:
+            if details["status"] not in NOT_TAKEN and details["kind"] not in NOT_SENT:
                 raise
         reply = await self._generate(question, messages, self._config)
         self._takes_schema = False  # for good: it was the schema that the service refused
@@ -211,27 +182,29 @@ class ServedModel:
             with use_model_event_sink(_Unrecorded()):
                 output = await self._model.generate(messages, config=config)
         except PrerequisiteError as error:
-            raise _prerequisite(self.name, str(error.message)) from error
-        except _faults() as error:
-            if meter is None or meter.made is None:
-                raise self._fault(error) from error
-            output = _output(meter.made)  # the reply came as the last attempt's time ran out
-        reply = self._reply(question, output)
+            raise read_prerequisite(self.name, str(error.message)) from error
+        except provider_errors() as error:
+            if meter is None or meter.reply is None:
+                raise read_fault(self.name, error, self._settings, replied=self._replied) from error
+            # the reply came as the last attempt's time ran out
+        kept = None if meter is None else meter.reply
+        reply = kept or self._reply(question, output, self._price)
         self._replied = True
         if reply.filtered:
             raise Filtered(
                 f"{self.name} held the question or its reply back",
-                **self._used(output.usage),
+                **{name: getattr(reply, name) for name in USED},
             )
         return reply
 
-    def _reply(self, question: Question, output: Any) -> Reply:
+    def _reply(self, question: Question, output: Any, price: prices.Price | None) -> Reply:
+        used = read_usage(output.usage)
         return Reply(
             text=output.completion,
             p_yes=p_yes_of(question, output) if self._settings.logprobs else None,
             filtered=output.empty or output.stop_reason == "content_filter",
             served=output.model or None,
-            **self._used(output.usage),
+            **({} if used is None else vars(used) | {"cost_usd": used.cost(price)}),
         )
 
     async def _booked(self, *, config: Any, **call: Any) -> Any:
@@ -246,6 +219,9 @@ class ServedModel:
             return await self._call(config=config, **call)
         if meter.made is not None:
             return meter.made
+        return await self._pay(meter, config, call)
+
+    async def _pay(self, meter: Meter, config: Any, call: dict[str, Any]) -> Any:
         payment = meter.begin(self._price, self._config.max_tokens or REPLY_TOKENS)
         headers = (config.extra_headers or {}) | {"Idempotency-Key": payment.key}
         keyed = config.model_copy(update={"extra_headers": headers})
@@ -255,19 +231,26 @@ class ServedModel:
             payment.estimate(ended=False)
             raise
         except BaseException as error:
-            self._settle_failed(payment, error)
+            settle_failed(payment, error)
             raise
-        output = _output(answer)
+        output = made_output(answer)
         if isinstance(output, Exception):
-            self._settle_failed(payment, output)
-            return answer
-        meter.keep(self._reply(meter.question, output))
-        meter.made = answer
-        if usage := self._used(output.usage):
-            payment.report(usage["cost_usd"], usage["input_tokens"] + usage["output_tokens"])
+            settle_failed(payment, output)
         else:
-            payment.estimate(ended=True)
+            self._take(meter, payment, answer, self._price)
         return answer
+
+    def _take(
+        self, meter: Meter, payment: Payment, answer: Any, price: prices.Price | None
+    ) -> None:
+        """Keep a reply that came, and settle what it cost."""
+        reply = self._reply(meter.question, made_output(answer), price)
+        meter.keep(reply)
+        meter.made, meter.reply = answer, reply
+        if reply.input_tokens is None:
+            payment.estimate(ended=True)
+        else:
+            payment.report(reply.cost_usd, reply.input_tokens + (reply.output_tokens or 0))
 
     async def _call(self, **call: Any) -> Any:
         """Call the provider once; one that takes too long is asked less at once from now on."""
@@ -277,23 +260,6 @@ class ServedModel:
             if isinstance(error, asyncio.CancelledError) or "Timeout" in type(error).__name__:
                 slow_down(self._model.api)
             raise
-
-    def _settle_failed(self, payment: Payment, error: BaseException) -> None:
-        """A refusal by status is not charged; of all else only what was sent is known.
-
-        A connection that broke says nothing of the service's end: the call keeps its key.
-        """
-        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
-        status = next(filter(None, map(_status, (error, cause))), None)
-        if (
-            (status is not None and status >= 400)
-            or type(error).__name__ in _NOT_REACHED
-            or type(cause).__name__ in _NOT_REACHED
-        ):
-            payment.refuse(ended=status not in _AT_THE_DOOR)
-        else:
-            broke = {type(error).__name__, type(cause).__name__} & _BROKE_OFF
-            payment.estimate(ended=not broke)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -332,11 +298,6 @@ class ServedModel:
         config: dict[str, Any] = self._config.model_dump(exclude_none=True, exclude=_HOW_SENT)
         return config
 
-    def _used(self, usage: Any) -> dict[str, Any]:
-        """Price what a service says that it read and wrote; empty where it tells no such thing."""
-        used = read_usage(usage)
-        return {} if used is None else vars(used) | {"cost_usd": used.cost(self._price)}
-
     async def close(self) -> None:
         try:
             await self._model.api.aclose()
@@ -344,53 +305,7 @@ class ServedModel:
             if self._lease is not None:
                 self._lease.release()
 
-    def _fault(self, error: Exception) -> Exception:
-        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
-        kind, status = type(cause).__name__, _status(error) or _status(cause)
-        if status == 429:
-            return SlowDown(f"{self.name} asks to slow down, at every attempt", kind=kind)
-        if "Timeout" in kind or kind == "RetryError":
-            return TimedOut(f"{self.name} did not reply within its limit", kind=kind)
-        if status in (401, 403):
-            return BadConfig(
-                f"{self.name} refuses the key ({status}). "
-                f"Set the provider's key, then type: --model {self.name}"
-            )
-        if status == 404:
-            return BadConfig(f"The provider has no model {self.name}. Type: --model PROVIDER/MODEL")
-        if status in _NOT_TAKEN and self._settings.chosen and not self._replied:
-            chosen = ", ".join(f"{name}={value}" for name, value in self._settings.chosen.items())
-            return BadConfig(
-                f"{self.name} refuses the question ({status}), maybe since it does not take "
-                f"{chosen}. Type: the same without --model-setting"
-            )
-        said = kind if status is None else f"{kind}, status {status}"
-        return ModelFailed(f"{self.name} failed ({said})", kind=kind, status=status)
 
-
-def _faults() -> tuple[type[Exception], ...]:
-    """What inspect_ai and those providers that are loaded raise over a failed call."""
-    candidates = (getattr(sys.modules.get(module), root, None) for module, root in _ROOTS.items())
-    roots = [kind for kind in candidates if isinstance(kind, type) and issubclass(kind, Exception)]
-    ours = (RuntimeError, OSError, ValueError)
-    tripped = (TypeError, AttributeError, LookupError)  # over a reply of another form
-    return (*ours, *tripped, *roots)
-
-
-def _output(answer: Any) -> Any:
+def made_output(answer: Any) -> Any:
     """What a provider made of a reply, without its record of the call."""
     return answer[0] if isinstance(answer, tuple) else answer
-
-
-def _status(error: BaseException) -> int | None:
-    status = getattr(error, "status_code", None) or getattr(error, "code", None)
-    return status if isinstance(status, int) else None
-
-
-def _prerequisite(name: str, message: str) -> MissingExtra | BadConfig:
-    message = _MARKUP.sub("", message)
-    if (install := _INSTALL.search(message)) is not None:
-        return MissingExtra(f"What {name} needs", install[0].strip())
-    setting = _SETTING.search(message)
-    need = f"export {setting[0]}=…" if setting else f"inspect eval --model {name}"
-    return BadConfig(f"{name} cannot be asked before its key or address is set. Type: {need}")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from agent.errors import ModelFault, TimedOut
+from agent.errors import BadConfig, ModelFault, TimedOut
 from agent.models.base import Model, Question, Reply
 from agent.models.prices import Price
 from store.runs.payment_book import (
@@ -78,27 +78,27 @@ class Payment:
         self, till: CappedAccounts, line: CallReserved, sent: tuple[float | None, int]
     ) -> None:
         self.key = line.key
-        self._till = till
-        self._id = line.id
+        self.id = line.id
+        self.book = till.book
         self._sent = sent
 
     def report(self, cost_usd: float | None, tokens: int) -> None:
-        self._settle(CallSettled(id=self._id, how="reported", cost_usd=cost_usd, tokens=tokens))
+        self._settle(CallSettled(id=self.id, how="reported", cost_usd=cost_usd, tokens=tokens))
 
     def estimate(self, *, ended: bool) -> None:
         """Settle it by what was sent, since nobody says what it cost."""
         cost_usd, tokens = self._sent
         line = CallSettled(
-            id=self._id, how="estimated", ended=ended, cost_usd=cost_usd, tokens=tokens
+            id=self.id, how="estimated", ended=ended, cost_usd=cost_usd, tokens=tokens
         )
         self._settle(line)
 
     def refuse(self, *, ended: bool = True) -> None:
         """Settle it as not charged: the service did not take it."""
-        self._settle(CallSettled(id=self._id, how="free", ended=ended, cost_usd=0.0, tokens=0))
+        self._settle(CallSettled(id=self.id, how="free", ended=ended, cost_usd=0.0, tokens=0))
 
     def _settle(self, line: CallSettled) -> None:
-        self._till.book.settle(line)
+        self.book.settle(line)
 
 
 class Meter:
@@ -115,6 +115,7 @@ class Meter:
     """
 
     made: Any = None  # what a provider's package made of the reply that came, if one did
+    reply: Reply | None = None  # the same as it is kept
 
     def __init__(
         self,
@@ -133,8 +134,27 @@ class Meter:
         self._allow = allow
         self.keep = keep
 
-    def begin(self, price: Price | None, reply_tokens: int = REPLY_TOKENS) -> Payment:
-        """Reserve the most that a call may cost; raises ``BudgetSpent``."""
+    def in_batch(self) -> CallReserved | None:
+        """Return the open call of this question to a batch service, if there is one."""
+        return self._till.book.reserved_in_batch(self._till.payer, self._key)
+
+    def resume(self, price: Price | None) -> Payment | None:
+        """Take up a call to a batch service whose end is not known, if there is one."""
+        call = self.in_batch()
+        return None if call is None else Payment(self._till, call, self._asked(price))
+
+    def begin(
+        self, price: Price | None, reply_tokens: int = REPLY_TOKENS, *, batch: bool = False
+    ) -> Payment:
+        """Reserve the most that a call may cost; raises ``BudgetSpent``.
+
+        Raises ``BadConfig`` where the question is with a batch service, and would be paid twice.
+        """
+        if self.in_batch() is not None:
+            raise BadConfig(
+                "Some of these questions are with the provider's batch service, and would be paid "
+                "twice. Type: the same with --batch"
+            )
         dearest = [Balance()]
 
         def allow(balance: Balance) -> None:
@@ -153,10 +173,15 @@ class Meter:
                 key=f"{self._key}-{ends}",
                 cost_usd=before.dearest_usd if price and before.dearest_tokens else most,
                 tokens=before.dearest_tokens or self._sent + reply_tokens,
+                batch=batch,
             )
 
         reservation = self._till.book.reserve(line, self._till.capped, allow, self._key)
-        return Payment(self._till, reservation, (_dearest(price, self._sent, 0), self._sent))
+        return Payment(self._till, reservation, self._asked(price))
+
+    def _asked(self, price: Price | None) -> tuple[float | None, int]:
+        """What the question alone costs in dollars and tokens, without a reply."""
+        return _dearest(price, self._sent, 0), self._sent
 
 
 METER: ContextVar[Meter | None] = ContextVar("meter", default=None)
@@ -203,7 +228,7 @@ class TokenUse:
     cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
 
-    def cost(self, price: Price | None, *, batch: bool = False) -> float | None:
+    def cost(self, price: Price | None) -> float | None:
         """Price the call in US dollars; ``None`` where no price is known."""
         if price is None:
             return None
@@ -212,7 +237,6 @@ class TokenUse:
             self.output_tokens,
             cache_read=self.cache_read_tokens or 0,
             cache_write=self.cache_write_tokens or 0,
-            batch=batch,
         )
 
 

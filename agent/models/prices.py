@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from importlib.metadata import version
 from typing import Any
@@ -16,6 +16,13 @@ class Price:
 
     provider: str  # id of the list; empty where calls cost nothing
     model: str
+    batch: bool = False
+    """Whether the provider's batch service is asked; at the full rate where none is listed."""
+
+    @property
+    def batched(self) -> Price:
+        """The price of the same calls to the provider's batch service."""
+        return replace(self, batch=True)
 
     def cost(
         self,
@@ -24,7 +31,6 @@ class Price:
         *,
         cache_read: int = 0,
         cache_write: int = 0,
-        batch: bool = False,
     ) -> float:
         """What a call costs, as of today.
 
@@ -35,8 +41,6 @@ class Price:
         cache_read, cache_write
             Of these, those from the provider's prompt cache, and those written into it. A list
             without a rate for them has them at the full rate.
-        batch
-            Whether the provider's batch service is asked; at the full rate where none is listed.
         """
         if not self.provider:
             return 0.0
@@ -48,7 +52,7 @@ class Price:
             cache_read_tokens=cache_read,
             cache_write_tokens=cache_write,
         )
-        context = {"processing": "batch"} if batch else None
+        context = {"processing": "batch"} if self.batch else None
         price = calc_price(usage, self.model, provider_id=self.provider, price_context=context)
         return float(price.total_price)
 

@@ -55,6 +55,8 @@ class ModelProvider:
     settings: frozenset[str] = _USUAL
     """Names of `ModelSettings` that its package hands on; it leaves others out, or refuses them."""
     knows_thinkers: bool = False  # it leaves settings out that a model which thinks takes not
+    batch_service: str | None = None
+    """Module within `agent.models.batches` that asks its batch service."""
     most_logprobs: int = 20
     """Likeliest tokens whose probability it tells, at most."""
 
@@ -72,6 +74,7 @@ SERVED_PROVIDERS = (
         price_list="anthropic",
         keys=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
         settings=frozenset({"max_tokens", "reasoning_effort", "reasoning_tokens"}),
+        batch_service="anthropic_service",
     ),
     ModelProvider("azureai", price_list="azure", settings=_SAMPLED),
     ModelProvider("bedrock", price_list="aws", settings=_THINKING | {"reasoning_tokens"}),
@@ -88,6 +91,7 @@ SERVED_PROVIDERS = (
             "GOOGLE_GENAI_USE_VERTEXAI",
         ),
         settings=_USUAL | {"reasoning_tokens"},
+        batch_service="google_service",
     ),
     ModelProvider("grok", price_list="x-ai", keys=("XAI_API_KEY", "GROK_API_KEY"), most_logprobs=8),
     ModelProvider("groq", price_list="groq", keys=("GROQ_API_KEY",), settings=_THINKING),
@@ -112,6 +116,7 @@ SERVED_PROVIDERS = (
         keys=("OPENAI_API_KEY",),
         client_retries=True,
         knows_thinkers=True,
+        batch_service="openai_service",
     ),
     ModelProvider("openai-api", relays=True, client_retries=True),
     ModelProvider(
@@ -172,6 +177,12 @@ class ModelName:
     def model(self) -> str:
         """Name of the model with whoever answers."""
         return split_model_name(self.rest)[1] if self.provider.relays else self.rest
+
+    @property
+    def batch_service(self) -> str | None:
+        """Of the provider itself; a service within it (``openai/azure/…``) has none here."""
+        within = "/" in self.rest and not self.provider.slashes
+        return None if within else self.provider.batch_service
 
 
 def parse_model_name(name: str) -> ModelName:

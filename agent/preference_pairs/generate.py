@@ -80,11 +80,15 @@ class PairPlan:
     """Of the model that describes and edits; a checker of another name has none."""
     connections: int | None = None
     """Questions to a served model under way at once; ``None``: as many as it answers well."""
+    batch: bool = False
+    """Whether its provider's batch service is asked, at about half the price."""
 
     @property
     def requests(self) -> list[ModelRequest]:
         """The model, and the checker where it is another."""
-        models = [ModelRequest(self.model, self.revision, self.settings, self.connections)]
+        models = [
+            ModelRequest(self.model, self.revision, self.settings, self.connections, self.batch)
+        ]
         if self.checker is not None and self.checker != self.model:
             models.append(ModelRequest(self.checker))
         return models

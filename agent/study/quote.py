@@ -163,7 +163,7 @@ def _quote_judge(
     if price is not None:
         watched = watching.cost(price)
         cost = watched + sum(each.cost(price) for each in stored)
-        batch = watched + sum(each.cost(price, batch=True) for each in stored)
+        batch = watched + sum(each.cost(price.batched) for each in stored)
         if find_picture_rule(model).thinks:
             most = sum(each.most(price) for each in put)
     input_tokens = sum(each.number * each.tokens.input_tokens for each in put)
@@ -187,11 +187,11 @@ class _QuestionsPut:
     number: int
     tokens: TokenEstimate
 
-    def cost(self, price: prices.Price, *, batch: bool = False) -> float:
+    def cost(self, price: prices.Price) -> float:
         """Price them; a prompt that a service keeps is taken to be written into its cache."""
         read, replied = self.tokens.input_tokens, self.tokens.output_tokens
         written = read if read >= CACHED_FROM else 0
-        return self.number * price.cost(read, replied, cache_write=written, batch=batch)
+        return self.number * price.cost(read, replied, cache_write=written)
 
     def most(self, price: prices.Price) -> float:
         """Price them with replies as long as they may be."""

@@ -55,6 +55,8 @@ class CallReserved(Record):
     cost_usd: Cost | None
     """The most that it may cost; ``None`` where no price is known."""
     tokens: Count
+    batch: bool = False
+    """Whether a batch service is asked: then the call outlives whoever made it."""
 
     @property
     def accounts(self) -> tuple[str, ...]:
@@ -75,6 +77,23 @@ class CallSettled(Record):
     tokens: Count
 
 
+class BatchSent(Record):
+    """Calls that are handed to a batch service together: written before it, and after it.
+
+    A kill between the two leaves the first line alone; the service is then asked for a batch of
+    this name.
+    """
+
+    kind: Literal["sent"] = "sent"
+    at: datetime
+    name: str
+    """Made up here; it goes along where the service has room for it."""
+    batch: str | None = None
+    """What the service calls it; ``None`` before it was handed over."""
+    calls: tuple[str, ...]
+    """Ids of the reserved calls."""
+
+
 class CarriedOver(Record):
     """What was spent before there was a book, by the ledger or the file of answers."""
 
@@ -86,8 +105,8 @@ class CarriedOver(Record):
     tokens: Count
 
 
-Line = Annotated[CallReserved | CallSettled | CarriedOver, Field(discriminator="kind")]
-_LINE: TypeAdapter[CallReserved | CallSettled | CarriedOver] = TypeAdapter(Line)
+Line = CallReserved | CallSettled | BatchSent | CarriedOver
+_LINE: TypeAdapter[Line] = TypeAdapter(Annotated[Line, Field(discriminator="kind")])
 
 
 @dataclass
@@ -131,6 +150,8 @@ class PaymentBook:
         self._accounts: dict[str, Balance] = {}
         self._open: dict[str, CallReserved] = {}
         self._ends: Counter[str] = Counter()
+        self._sent: dict[str, BatchSent] = {}  # by the id of each call
+        self._batched: dict[tuple[str, str], str] = {}  # open calls by account and question
         self._catch_up()
 
     def balance(self, accounts: Iterable[str]) -> Balance:
@@ -157,6 +178,20 @@ class PaymentBook:
             line = make(self._ends[question])
             self._append(line)
         return line
+
+    def reserved_in_batch(self, account: str, question: str) -> CallReserved | None:
+        """Return an account's open call of a question to a batch service, if there is one."""
+        self._catch_up()
+        call = self._batched.get((account, question))
+        return None if call is None else self._open[call]
+
+    def batch_of(self, call: str) -> BatchSent | None:
+        """Return with which others an open call was handed over last; ``None`` before."""
+        return self._sent.get(call)
+
+    def send(self, line: BatchSent) -> None:
+        with self._writing():
+            self._append(line)
 
     def settle(self, line: CallSettled) -> None:
         with self._writing():
@@ -207,7 +242,7 @@ class PaymentBook:
                 raise DamagedLedger(self.path, number, problem) from None
             self._number, self._offset = number, self._offset + len(text) + 1
 
-    def _append(self, line: CallReserved | CallSettled | CarriedOver) -> None:
+    def _append(self, line: Line) -> None:
         if self.path is not None:
             try:
                 text = line.model_dump_json().encode() + b"\n"
@@ -239,14 +274,19 @@ class PaymentBook:
         self._offset += len(text)
         self._number += 1
 
-    def _take(self, line: CallReserved | CallSettled | CarriedOver) -> None:
+    def _take(self, line: Line) -> None:
         if isinstance(line, CallSettled):
             self._close(line)
             return
         if isinstance(line, CarriedOver):
             self._carry_over(line)
             return
+        if isinstance(line, BatchSent):
+            self._sent |= dict.fromkeys(self._open.keys() & set(line.calls), line)
+            return
         self._open[line.id] = line
+        if line.batch:
+            self._batched[line.account, _question(line)] = line.id
         for account in self._balances(line):
             account.count(line.cost_usd, line.tokens)
             account.calls += 1
@@ -265,6 +305,9 @@ class PaymentBook:
 
     def _close(self, line: CallSettled) -> None:
         reserved = self._open.pop(line.id)
+        self._sent.pop(line.id, None)
+        if reserved.batch:
+            self._batched.pop((reserved.account, _question(reserved)), None)
         for account in self._balances(reserved):
             account.count(reserved.cost_usd, reserved.tokens, -1)
             account.count(line.cost_usd, line.tokens)
@@ -274,7 +317,11 @@ class PaymentBook:
                 account.dearest_usd = max(account.dearest_usd, line.cost_usd or 0.0)
                 account.dearest_tokens = max(account.dearest_tokens, line.tokens)
         if line.ended:
-            self._ends[reserved.key.rpartition("-")[0]] += 1
+            self._ends[_question(reserved)] += 1
+
+
+def _question(line: CallReserved) -> str:
+    return line.key.rpartition("-")[0]
 
 
 def _size(path: Path) -> int:

@@ -145,6 +145,6 @@ def test_batches_cost_half(model: str, rates: tuple[float, ...]) -> None:
     price = prices.find(model)
     assert price is not None
     live = price.cost(1000, 10, cache_read=100, cache_write=100)
-    assert price.cost(1000, 10, cache_read=100, cache_write=100, batch=True) == live / 2
+    assert price.batched.cost(1000, 10, cache_read=100, cache_write=100) == live / 2
     assert price.cost(1000, 0) == pytest.approx(rates[0] / 1000)
     assert price.dearest(1000, 0) == pytest.approx(rates[1] / 1000)

@@ -1,0 +1,1 @@
+"""Questions to providers' batch services: at half the price, answered within a day."""

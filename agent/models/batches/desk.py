@@ -1,0 +1,289 @@
+"""Hands questions to a batch service together, and remembers them past the end of the program.
+
+What was handed over is in the book of payments before and after it, so that the next program waits
+for the same batch and pays nothing anew. A request goes under its payment's key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any
+
+from agent.models.batches.service import BatchRefused, BatchService, Results, StillUnderWay
+from agent.models.paid_calls import Payment
+from agent.models.service_faults import find_status, provider_errors
+from store.runs.payment_book import BatchSent
+from store.terminal.printing import count_of
+
+TICK_S = 15.0
+"""From one look at the service to the next."""
+GATHER_S = 5.0
+"""How long nothing more may come before what has gathered is handed over."""
+GRACE_S = 60.0
+"""How long a service may take to list a batch that it was handed."""
+TRIES = 5
+"""How often requests are handed over, and looked for afterwards, before they are left."""
+SILENCE_S = 1800.0
+"""How long a service may say nothing of a batch before it is left for the next program."""
+IN_BATCH = 2000
+"""Questions under way at once, unless a number is pinned; their pictures are in memory."""
+
+_PASSING = (408, 409, 425, 429)  # statuses, beside those of 500 and more, that may pass
+_NO_ENTRY = (401, 403)
+_GONE = 404
+
+
+class BatchOpen(RuntimeError):
+    """Nobody knows yet what came of a request; the next program asks again."""
+
+
+class BatchLost(RuntimeError):
+    """A batch ended, or is gone, without a result for a request."""
+
+
+@dataclass
+class Ticket:
+    """A payment on its way to the batch service."""
+
+    payment: Payment
+    answered: bool = False  # by a reply, which is charged for
+
+
+TICKET: ContextVar[Ticket | None] = ContextVar("ticket", default=None)
+"""What pays for the request that a provider's package makes now."""
+
+
+@dataclass
+class _Waiting:
+    ticket: Ticket
+    request: dict[str, Any]
+    reply: asyncio.Future[Any]
+    size: int
+    tries: int = 0
+
+    @property
+    def key(self) -> str:
+        return self.ticket.payment.key
+
+    def settle(self, outcome: Any) -> None:
+        if self.reply.done():
+            return
+        if isinstance(outcome, BaseException):
+            self.reply.set_exception(outcome)
+        else:
+            self.ticket.answered = True
+            self.reply.set_result(outcome)
+
+
+@dataclass
+class _Lost:
+    """Requests of which it is not known whether they were handed over."""
+
+    sent: BatchSent
+    since: float
+    waiting: dict[str, _Waiting] = field(default_factory=dict)
+
+
+class BatchDesk:
+    """Takes requests of one model; stands in the place of inspect_ai's batcher.
+
+    Parameters
+    ----------
+    service
+        Where they go.
+    tell
+        Told of each batch in a sentence.
+    """
+
+    def __init__(self, service: BatchService, tell: Callable[[str], None]) -> None:
+        self._service = service
+        self._tell = tell
+        self._queue: list[_Waiting] = []
+        self._newest = 0.0
+        self._lost: dict[str, _Lost] = {}
+        self._under_way: dict[str, dict[str, _Waiting]] = {}
+        self._results: dict[str, Results] = {}
+        self._silent: dict[str, float] = {}  # since when, by batch
+        self._worker: asyncio.Task[None] | None = None
+
+    async def generate_for_request(self, request: dict[str, Any]) -> Any:
+        """Return what came of a request, hours later; the name is inspect_ai's.
+
+        Raises what its provider's package makes of an error, ``BatchOpen`` and ``BatchLost``.
+        """
+        ticket = TICKET.get()
+        assert ticket is not None, "a batch is paid for by the question"
+        payment = ticket.payment
+        waiting = _Waiting(
+            ticket, request, asyncio.get_running_loop().create_future(), _size(request)
+        )
+        sent = payment.book.batch_of(payment.id)
+        if sent is None:
+            self._queue.append(waiting)
+            self._newest = monotonic()
+        elif sent.batch is None:
+            lost = self._lost.setdefault(sent.name, _Lost(sent, monotonic()))
+            lost.waiting[waiting.key] = waiting
+        elif sent.batch in self._results:
+            waiting.settle(self._results[sent.batch].get(waiting.key) or _no_result(sent.batch))
+        else:
+            if sent.batch not in self._under_way:
+                self._tell(f"Batch {sent.batch} of {sent.at:%d %B, %H:%M} UTC is waited for.")
+            self._under_way.setdefault(sent.batch, {})[waiting.key] = waiting
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.create_task(self._work())
+            self._worker.add_done_callback(self._ended)
+        try:
+            return await waiting.reply
+        finally:
+            if waiting in self._queue:
+                self._queue.remove(waiting)
+
+    async def close(self) -> None:
+        """Wait for nothing more; what was handed over stays with the service."""
+        if self._worker is not None:
+            self._worker.cancel()
+            await asyncio.wait([self._worker])
+
+    async def _work(self) -> None:
+        while self._queue or self._lost or self._under_way:
+            await self._poll()
+            await self._look_for_lost()
+            while await self._hand_over():
+                pass
+            await asyncio.sleep(TICK_S if self._under_way or self._lost else GATHER_S / 4)
+
+    def _ended(self, worker: asyncio.Task[None]) -> None:
+        """Tell everybody why nothing is handed over any more: the book cannot be written, say."""
+        error = None if worker.cancelled() else worker.exception()
+        if error is not None:
+            groups = [each.waiting for each in self._lost.values()] + [*self._under_way.values()]
+            for waiting in (*self._queue, *(each for group in groups for each in group.values())):
+                waiting.settle(error)
+
+    async def _hand_over(self) -> bool:
+        """Hand over what fits into one batch, once nothing more comes; tell whether more is due."""
+        part = self._fill_one()
+        if not part or (
+            len(part) == len(self._queue)
+            and len(part) < self._service.most_requests
+            and monotonic() - self._newest < GATHER_S
+        ):
+            return False
+        for waiting in part:
+            self._queue.remove(waiting)
+            waiting.tries += 1
+        calls = tuple(waiting.ticket.payment.id for waiting in part)
+        sent = BatchSent(at=datetime.now(UTC), name=secrets.token_hex(8), calls=calls)
+        book = part[0].ticket.payment.book
+        book.send(sent)
+        group = {waiting.key: waiting for waiting in part}
+        try:
+            batch = await self._service.create(
+                {key: waiting.request for key, waiting in group.items()}, sent.name
+            )
+        except provider_errors() as error:
+            self._not_handed_over(sent, group, error)
+            return bool(self._queue)
+        self._handed_over(sent, batch, group)
+        return bool(self._queue)
+
+    def _fill_one(self) -> list[_Waiting]:
+        part: list[_Waiting] = []
+        size = 0
+        for waiting in self._queue:
+            size += waiting.size
+            if part and size > self._service.most_bytes:
+                break
+            part.append(waiting)
+            if len(part) >= self._service.most_requests:
+                break
+        return part
+
+    def _handed_over(self, sent: BatchSent, batch: str, group: Mapping[str, _Waiting]) -> None:
+        if group:
+            book = next(iter(group.values())).ticket.payment.book
+            book.send(sent.model_copy(update={"batch": batch}))
+        for waiting in group.values():
+            waiting.request = {}
+        self._under_way.setdefault(batch, {}).update(group)
+        self._tell(
+            f"Batch {batch} with {count_of(len(group), 'question')} is with the provider, which "
+            "has a day for it. To stop waiting, press Ctrl-C: the same command goes on."
+        )
+
+    def _not_handed_over(
+        self, sent: BatchSent, group: dict[str, _Waiting], error: Exception
+    ) -> None:
+        """Refused for good, or perhaps taken all the same: then it is looked for."""
+        status = find_status(error)
+        if status is not None and 400 <= status < 500 and status not in _PASSING:
+            for waiting in group.values():
+                waiting.settle(error)
+            return
+        self._lost[sent.name] = _Lost(sent, monotonic(), group)
+
+    async def _look_for_lost(self) -> None:
+        for name, lost in [*self._lost.items()]:
+            try:
+                batch = await self._service.find(lost.sent, [*lost.waiting])
+            except StillUnderWay:
+                continue
+            except provider_errors():
+                if monotonic() - lost.since > SILENCE_S:
+                    self._leave(self._lost.pop(name).waiting)
+                continue
+            if batch is not None:
+                self._handed_over(lost.sent, batch, self._lost.pop(name).waiting)
+            elif (datetime.now(UTC) - lost.sent.at).total_seconds() > GRACE_S:
+                self._put_back(self._lost.pop(name).waiting)
+
+    def _put_back(self, group: Mapping[str, _Waiting]) -> None:
+        tired = {key: waiting for key, waiting in group.items() if waiting.tries >= TRIES}
+        self._leave(tired)
+        self._queue += [waiting for key, waiting in group.items() if key not in tired]
+
+    def _leave(self, group: Mapping[str, _Waiting]) -> None:
+        for waiting in group.values():
+            waiting.settle(BatchOpen("the batch service does not reply"))
+
+    async def _poll(self) -> None:
+        for batch, group in [*self._under_way.items()]:
+            try:
+                results = await self._service.results(batch, [*group])
+            except provider_errors() as error:
+                status = find_status(error)
+                silent_s = monotonic() - self._silent.setdefault(batch, monotonic())
+                if status in _NO_ENTRY or silent_s > SILENCE_S:
+                    self._leave(self._under_way.pop(batch))
+                if status != _GONE:
+                    continue
+                results = {}
+            self._silent.pop(batch, None)
+            if results is None:
+                continue
+            self._results[batch] = results
+            refused = [each for each in results.values() if isinstance(each, BatchRefused)]
+            if refused and len(refused) == len(results):
+                self._tell(
+                    f"Batch {batch} was refused ({refused[0]}). For smaller batches, type: the "
+                    "same with --connections 100"
+                )
+            for key, waiting in self._under_way.pop(batch).items():
+                waiting.settle(results.get(key) or _no_result(batch))
+
+
+def _no_result(batch: str) -> BatchLost:
+    return BatchLost(f"batch {batch} has no result for the request")
+
+
+def _size(request: dict[str, Any]) -> int:
+    """Bytes of a request as JSON, roughly: what cannot be written counts by its name."""
+    return len(json.dumps(request, default=str, separators=(",", ":")))

@@ -202,7 +202,7 @@ async def open_models(stack: AsyncExitStack, wanted: Sequence[ModelRequest]) -> 
     models = []
     for each in wanted:
         loaded = await asyncio.to_thread(
-            load_model, each.name, each.revision, each.settings, each.connections, batch=each.batch
+            load_model, each.name, each.revision, each.settings, each.connections, each.batch
         )
         stack.push_async_callback(loaded.close)
         models.append(loaded)

@@ -16,8 +16,8 @@ import asyncio
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from weakref import WeakValueDictionary
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from agent.errors import Filtered
 from agent.models.base import Model, Question, Reply, WrappedModel, question_key

@@ -185,7 +185,6 @@ def load(
     revision: str | None = None,
     settings: ModelSettings = AS_IT_IS,
     at_once: int | None = None,
-    *,
     batch: bool = False,
     **options: Any,
 ) -> Model:

@@ -72,8 +72,12 @@ def settle_failed(payment: Payment, error: BaseException) -> None:
     ):
         payment.refuse(ended=status not in _AT_THE_DOOR)
     else:
-        broke = {type(error).__name__, type(cause).__name__} & _BROKE_OFF
-        payment.estimate(ended=not broke)
+        payment.estimate(ended=not is_broken_off(error) and not is_broken_off(cause))
+
+
+def is_broken_off(error: BaseException) -> bool:
+    """Tell whether a reply did not come as a whole, whatever the service made of the call."""
+    return type(error).__name__ in _BROKE_OFF
 
 
 def read_fault(name: str, error: Exception, settings: ModelSettings, *, replied: bool) -> Exception:

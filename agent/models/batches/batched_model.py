@@ -110,7 +110,7 @@ class BatchedModel(ServedModel):
         if self._desk is None:
             module = parse_model_name(self.name).batch_service
             service: Any = import_module(f"agent.models.batches.{module}")
-            self._desk = service.open_desk(self._model.api, self._config, remark)
+            self._desk = service.open_desk(self._model.api, self._config, _tell)
 
 
 def _settle(ticket: Ticket, error: BaseException) -> None:
@@ -119,3 +119,7 @@ def _settle(ticket: Ticket, error: BaseException) -> None:
         ticket.payment.estimate(ended=True)
     else:
         ticket.payment.refuse()
+
+
+def _tell(text: str) -> None:
+    remark(f"{text}\n")

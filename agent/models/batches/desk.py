@@ -18,7 +18,7 @@ from typing import Any
 
 from agent.models.batches.service import BatchRefused, BatchService, Results, StillUnderWay
 from agent.models.paid_calls import Payment
-from agent.models.service_faults import find_status, provider_errors
+from agent.models.service_faults import find_status, is_broken_off, provider_errors
 from store.runs.payment_book import BatchSent
 from store.terminal.printing import count_of
 
@@ -89,6 +89,7 @@ class _Lost:
     sent: BatchSent
     since: float
     waiting: dict[str, _Waiting] = field(default_factory=dict)
+    fault: Exception | None = None  # for which handing over again is of no use
 
 
 class BatchDesk:
@@ -228,7 +229,8 @@ class BatchDesk:
             for waiting in group.values():
                 waiting.settle(error)
             return
-        self._lost[sent.name] = _Lost(sent, monotonic(), group)
+        passes = status is not None or isinstance(error, OSError) or is_broken_off(error)
+        self._lost[sent.name] = _Lost(sent, monotonic(), group, None if passes else error)
 
     async def _look_for_lost(self) -> None:
         for name, lost in [*self._lost.items()]:
@@ -243,12 +245,16 @@ class BatchDesk:
             if batch is not None:
                 self._handed_over(lost.sent, batch, self._lost.pop(name).waiting)
             elif (datetime.now(UTC) - lost.sent.at).total_seconds() > GRACE_S:
-                self._put_back(self._lost.pop(name).waiting)
+                self._put_back(self._lost.pop(name))
 
-    def _put_back(self, group: Mapping[str, _Waiting]) -> None:
-        tired = {key: waiting for key, waiting in group.items() if waiting.tries >= TRIES}
-        self._leave(tired)
-        self._queue += [waiting for key, waiting in group.items() if key not in tired]
+    def _put_back(self, lost: _Lost) -> None:
+        for key, waiting in lost.waiting.items():
+            if lost.fault is not None:
+                waiting.settle(lost.fault)
+            elif waiting.tries >= TRIES:
+                self._leave({key: waiting})
+            else:
+                self._queue.append(waiting)
 
     def _leave(self, group: Mapping[str, _Waiting]) -> None:
         for waiting in group.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -53,6 +54,10 @@ class _NamedBatcher(GoogleBatcher):
         super().__init__(client, BatchConfig(), NO_RETRIES, model_name)
         self.name = ""
 
+    def _jsonl_line_for_request(self, request: Any, custom_id: str) -> dict[str, Any]:
+        line = super()._jsonl_line_for_request(request, custom_id)
+        return {**line, "request": _as_json(line["request"])}
+
     async def _submit_batch_for_file(self, file_id: str, extra_headers: dict[str, str]) -> str:  # noqa: ARG002
         job = await self._client.aio.batches.create(
             model=self._model_name,
@@ -66,3 +71,12 @@ class _NamedBatcher(GoogleBatcher):
             return super()._parse_jsonl_line(line_data)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             return str(line_data.get("key") or ""), error
+
+
+def _as_json(value: Any) -> Any:
+    """Write bytes as base64, as the service reads pictures; inspect_ai leaves them as they are."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, dict):
+        return {name: _as_json(each) for name, each in value.items()}
+    return [_as_json(each) for each in value] if isinstance(value, list) else value

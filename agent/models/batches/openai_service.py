@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -20,7 +19,7 @@ _OURS = "feedsway"
 """Key of a batch's metadata under which its name is."""
 _ENDED = ("failed", "completed", "cancelled", "expired")
 _LOOKED_THROUGH = 500  # newest batches
-_CODE = re.compile(r"\[(\w{1,60})\]")  # where inspect_ai puts it
+_LONGEST_CODE = 60
 
 
 class OpenAIService(BatchService):
@@ -88,11 +87,13 @@ class _NamedBatcher(OpenAIBatcher[Any]):
         return input
 
     async def _resolve_inflight_batch(self, batch: Any, results: Results) -> None:
-        """Keep by which code a batch was refused as a whole; the words stay out, as everywhere."""
-        self.rejected[batch.id] = {
-            key: BatchRefused(code[1] if (code := _CODE.match(str(said))) else "no reason given")
-            for key, said in results.items()
-        }
+        """Keep what is said of each request of a batch that was refused as a whole."""
+        self.rejected[batch.id] = results
+
+    def _results_from_rejection(self, batch: Any, errors: Any) -> Results:
+        """Keep the first code of a refusal; its words stay out, as everywhere."""
+        codes = [error.code for error in getattr(errors, "data", None) or []]
+        return dict.fromkeys(batch.requests, _refused(next(filter(None, codes), None)))
 
     def _parse_jsonl_line(self, line_data: dict[str, Any]) -> tuple[str, Any]:
         """Read one line of results; what cannot be read stands for one request, not for all."""
@@ -109,7 +110,11 @@ class _NamedBatcher(OpenAIBatcher[Any]):
                     request=httpx2.Request("POST", f"batch:{self.endpoint}"),
                 )
                 return key, self._openai_client._make_status_error_from_response(said)
-            code = str(line_data["error"].get("code"))
-            return key, BatchRefused(code if code.isidentifier() else "no reason given")
+            return key, _refused(line_data["error"].get("code"))
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             return key, error
+
+
+def _refused(code: Any) -> BatchRefused:
+    known = isinstance(code, str) and code.isidentifier() and len(code) <= _LONGEST_CODE
+    return BatchRefused(code if known else "no reason given")

@@ -53,6 +53,13 @@ FINAL_STUDIES = 400
     metavar="USD",
     help="What an hour of your GPU costs, for models that run here.",
 )
+@click.option(
+    "--batch/--live",
+    default=True,
+    show_default=True,
+    help="Judge stored frames through the provider's batch service, where there is one: at about "
+    "half the price, within a day. With --hours they are judged live.",
+)
 @click.option("--parallel", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--name", default="planned", show_default=True, help="Name of the study.")
 @click.option("--write", type=click.Path(path_type=Path, dir_okay=False), help="Write its file.")

@@ -31,6 +31,7 @@ class PlanWish:
     parallel: int
     name: str
     write: Path | None
+    batch: bool
     studies: int
     seed: int
 
@@ -56,6 +57,7 @@ class PlanWish:
             personas=plan.personas,
             windows=windows,
             others=others,
+            batch=self.batch and self.hours is None,  # nobody knows how long a batch takes
             budget_usd=self.budget,
             parallel=self.parallel,
         )
@@ -97,7 +99,9 @@ class PlanOffer:
             "calls": {"watching": questions.watching, "stored": questions.stored},
             "cost_usd": self.quote.cost_usd,
             "bounds_usd": bounds,
+            "live_usd": self.quote.live_usd,
             "batch_usd": self.quote.batch_usd,
+            "batches": self.quote.batches,
             "thinking_usd": self.quote.judges[0].thinking_usd,
             "hours": self.quote.hours,
             "file": self.proposal.file_text(),

@@ -80,10 +80,14 @@ def _sway(smallest: float) -> str:
 
 
 def _batch_lines(offer: PlanOffer) -> list[str]:
-    """What the provider's batch service would save, where it saves anything."""
-    live, batch = offer.quote.cost_usd, offer.quote.batch_usd
+    """What the provider's batch service saves, or would save, where it saves anything."""
+    live, batch = offer.quote.live_usd, offer.quote.batch_usd
     if not live or batch is None or batch >= live:
         return []
+    if offer.quote.batches:
+        return [
+            f"Stored frames go through the provider's batch service; live it is {dollars(live)}."
+        ]
     return [
         f"By the provider's batch service the stored frames would make it {dollars(batch)}; "
         "this plan asks live."

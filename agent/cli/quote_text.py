@@ -18,8 +18,11 @@ NOT_COUNTED = (
 
 def time_text(quote: StudyQuote, parallel: int) -> str:
     text = f"About {_duration(quote.watching_s)}, {parallel} at a time"
-    if quote.questions.stored:
+    if quote.judging_s:
         text += f", and {_duration(quote.judging_s)} for stored frames afterwards"
+    if quote.batches:
+        named = count_of(quote.batches, "batch")
+        text += f", and {named} for stored frames afterwards, each answered within a day"
     return f"{text}."
 
 
@@ -66,11 +69,9 @@ def money_text(quote: StudyQuote) -> list[str]:
 
 def _thinking_lines(quote: StudyQuote) -> list[str]:
     """The most that models cost which think before they answer."""
-    from agent.models.paid_calls import REPLY_TOKENS
-
     return [
         f"{judge.model} may think first, and is paid for it: "
-        f"{dollars(judge.thinking_usd)} at most, with {REPLY_TOKENS:,} tokens a reply."
+        f"{dollars(judge.thinking_usd)} at most, with replies as long as they may be."
         for judge in quote.judges
         if judge.thinking_usd is not None
     ]

@@ -170,4 +170,5 @@ def _as_declared(declared: StudyDeclaration) -> str:
         (f" --others {asking.others:g}" if asking.others < 1 else "")
         + (" --mirrored" if asking.mirrored else "")
         + (f" --explain {asking.explain}" if asking.explain != "never" else "")
+        + (" --batch" if asking.batch else "")
     )

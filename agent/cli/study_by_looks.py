@@ -67,6 +67,7 @@ def _judge_again(study: Study, number: int, tethered: bool) -> tuple[str, ...]:
         others=how.others,
         mirrored=how.mirrored,
         explain=how.explain,
+        batch=how.batch,
         seed=SITTING_SEED,
         cap=study.declared.cap,
     )

@@ -7,6 +7,7 @@ import tomllib
 from collections import Counter
 from dataclasses import dataclass
 
+from agent.models.providers import parse_model_name
 from agent.study.matrix import draw
 from agent.study.quote import StudyQuote, quote_study
 from agent.study.study_file import EXAMPLE, StudyDeclaration
@@ -23,8 +24,8 @@ HEAD = """\
 class StudyProposal:
     """What a proposed study is made of; a matrix of treatment runs.
 
-    ``others`` and ``mirrored``: how stored frames are judged again. ``budget_usd``: the cap that
-    its file carries.
+    ``others``, ``mirrored`` and ``batch``: how stored frames are judged again; in batches where its
+    judge has a batch service. ``budget_usd``: the cap that its file carries.
     """
 
     name: str
@@ -35,6 +36,7 @@ class StudyProposal:
     windows: Windows
     others: float = 1.0
     mirrored: bool = False
+    batch: bool = False
     budget_usd: float | None = None
     parallel: int = 1
     seed: int = 1
@@ -80,6 +82,8 @@ class StudyProposal:
             f"others = {self.others:g}",
             f"mirrored = {json.dumps(self.mirrored)}",
         ]
+        if self.batch and parse_model_name(self.model).batch_service is not None:
+            lines.append("batch = true")
         if self.budget_usd is not None:
             lines += ["", "[budget]", f"max_cost = {self.budget_usd:g}"]
         return "\n".join(lines) + "\n"

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agent.models import find_capabilities, prices
+from agent.models import AS_IT_IS, find_capabilities, prices
+from agent.models.batches import IN_BATCH
 from agent.models.paid_calls import REPLY_TOKENS
 from agent.models.token_estimate import Size, TokenEstimate, estimate_tokens, find_picture_rule
 from agent.platforms import load_platform
@@ -29,9 +30,9 @@ STEP_S, RUN_S = 0.5, 15.0
 EMBEDDED_REPLY_S, SERVED_REPLY_S, LOCAL_REPLY_S = 0.1, 2.0, 1.0
 """Seconds until a reply: as measured of the embedded viewer, and as assumed of a service and of a
 local model on a GPU."""
-ASKED_AT_ONCE = 8
-"""Questions about stored frames that are under way at the same time; more where a service answers
-well, so that it takes less time than is told."""
+ASKED_AT_ONCE = 30
+"""Questions about stored frames that are under way at the same time, as were measured of a service
+that answers well (`docs/performance.md`); a slow one takes longer than is told."""
 WATCHED_S = 3.0
 """Mean dwell on a video, in seconds of video."""
 
@@ -40,10 +41,11 @@ WATCHED_S = 3.0
 class JudgeQuote:
     """What one judge of a study takes.
 
-    ``cost_usd``: while watching and afterwards; ``batch_usd`` the same where the stored frames go
-    through the provider's batch service. ``None`` where no price is known. ``off``: how far the
-    money may be off, as a share, by the estimate of tokens alone. ``thinking_usd``: the most that a
-    model that thinks first may cost, with replies as long as they may be; ``None`` for others.
+    ``live_usd``: while watching and afterwards; ``batch_usd`` the same where the stored frames go
+    through the provider's batch service, as they do where ``in_batches`` says so. ``None`` where no
+    price is known. ``off``: how far the money may be off, as a share, by the estimate of tokens
+    alone. ``thinking_usd``: the most that a model that thinks first may cost, with replies as long
+    as they may be; ``None`` for others.
     """
 
     model: str
@@ -51,10 +53,21 @@ class JudgeQuote:
     questions: QuestionCount
     input_tokens: int
     output_tokens: int
-    cost_usd: float | None
+    live_usd: float | None
     batch_usd: float | None
     off: float
     thinking_usd: float | None = None
+    in_batches: bool = False
+
+    @property
+    def cost_usd(self) -> float | None:
+        """US dollars of all its calls, as they are declared."""
+        return self.batch_usd if self.in_batches else self.live_usd
+
+    @property
+    def batches(self) -> int:
+        """How many batches come after each other, of as many questions as go out together."""
+        return math.ceil(self.questions.stored / IN_BATCH) if self.in_batches else 0
 
     @property
     def tokens(self) -> int:
@@ -66,7 +79,7 @@ class StudyQuote:
     """What a study takes, judge by judge.
 
     ``watching_s`` and ``judging_s``: seconds of wall time, for the runs and for what is asked about
-    stored frames afterwards.
+    stored frames afterwards; nobody knows how long a batch takes, so it counts none.
     """
 
     judges: tuple[JudgeQuote, ...]
@@ -98,8 +111,18 @@ class StudyQuote:
         return _sum([judge.cost_usd for judge in self.judges])
 
     @property
+    def live_usd(self) -> float | None:
+        """The same with every question asked live."""
+        return _sum([judge.live_usd for judge in self.judges])
+
+    @property
     def batch_usd(self) -> float | None:
+        """The same with the stored frames in batches."""
         return _sum([judge.batch_usd for judge in self.judges])
+
+    @property
+    def batches(self) -> int:
+        return sum(judge.batches for judge in self.judges)
 
     @property
     def bounds(self) -> tuple[float, float] | None:
@@ -135,7 +158,9 @@ def quote_study(
         videos=videos,
         watching_s=watching / declared.pace.parallel,
         judging_s=sum(
-            count.stored * _reply_s(model) / _at_once(model) for (model, _), count in counts.items()
+            count.stored * _reply_s(model) / _at_once(model)
+            for (model, _), count in counts.items()
+            if not declared.rejudge.batch
         ),
     )
 
@@ -159,13 +184,14 @@ def _quote_judge(
         return JudgeQuote(model, strategy, count, 0, 0, 0.0, 0.0, 0.0)
     watching, *stored = put = _questions_put(declared, judge, count, personas)
     price = prices.find(model)
-    cost = batch = most = None
+    live = batch = most = None
     if price is not None:
         watched = watching.cost(price)
-        cost = watched + sum(each.cost(price) for each in stored)
+        live = watched + sum(each.cost(price) for each in stored)
         batch = watched + sum(each.cost(price.batched) for each in stored)
         if find_picture_rule(model).thinks:
-            most = sum(each.most(price) for each in put)
+            longest = declared.model_settings.get(model, AS_IT_IS).max_tokens or REPLY_TOKENS
+            most = sum(each.most(price, longest) for each in put)
     input_tokens = sum(each.number * each.tokens.input_tokens for each in put)
     return JudgeQuote(
         model=model,
@@ -173,10 +199,11 @@ def _quote_judge(
         questions=count,
         input_tokens=input_tokens,
         output_tokens=sum(each.number * each.tokens.output_tokens for each in put),
-        cost_usd=cost,
+        live_usd=live,
         batch_usd=batch,
         off=sum(each.number * each.tokens.off for each in put) / max(input_tokens, 1),
         thinking_usd=most,
+        in_batches=declared.rejudge.batch,
     )
 
 
@@ -193,9 +220,9 @@ class _QuestionsPut:
         written = read if read >= CACHED_FROM else 0
         return self.number * price.cost(read, replied, cache_write=written)
 
-    def most(self, price: prices.Price) -> float:
+    def most(self, price: prices.Price, reply_tokens: int) -> float:
         """Price them with replies as long as they may be."""
-        return self.number * price.dearest(self.tokens.input_tokens, REPLY_TOKENS)
+        return self.number * price.dearest(self.tokens.input_tokens, reply_tokens)
 
 
 def _questions_put(

@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from agent.errors import BadConfig, UserError
 from agent.judge.spending_cap import SpendingCap
 from agent.model_settings import ModelSettings
+from agent.models.providers import parse_model_name
 from agent.run.pacing import Hours, zone_of
 from agent.run_config import Arm, Dwell, Explain, Frames, FrozenValue, PhotoRule, SiteConfig
 from personas.strategies import Order
@@ -119,6 +120,8 @@ class RejudgeSettings(FrozenValue):
     mirrored: bool = False
     """Whether the opposite question is asked as well."""
     explain: Explain = "never"
+    batch: bool = False
+    """Whether they are asked through the provider's batch service, at about half the price."""
 
     @field_validator("others")
     @classmethod
@@ -178,6 +181,13 @@ class StudyDeclaration(FrozenValue):
             return self
         matrix = self.matrix.model_copy(update={"replicates": count})
         return self.model_copy(update={"matrix": matrix})
+
+    @model_validator(mode="after")
+    def _batched(self) -> StudyDeclaration:
+        for model in self.matrix.models if self.rejudge.batch else ():
+            if parse_model_name(model).batch_service is None:
+                raise ValueError(f"batch = true, and {model} has no batch service known here")
+        return self
 
     @model_validator(mode="after")
     def _testable(self) -> StudyDeclaration:
@@ -259,6 +269,7 @@ sides = "two"
 # [rejudge]                         # stored frames, afterwards, as every persona
 # others = 0.5                      # share of the other runs' videos that is asked about, drawn
 # mirrored = true                   # the opposite question too
+# batch = true                      # by the provider's batch service: cheaper, within a day
 
 # [budget]                          # of the whole study; it ends where this is spent
 # max_cost = 20                     # US dollars

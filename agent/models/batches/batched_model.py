@@ -10,7 +10,8 @@ from typing import Any
 from agent.model_settings import ModelSettings
 from agent.models.api import ServedModel, made_output
 from agent.models.base import Capabilities
-from agent.models.batches.desk import IN_BATCH, TICKET, BatchDesk, BatchLost, BatchOpen, Ticket
+from agent.models.batches import IN_BATCH
+from agent.models.batches.desk import TICKET, BatchDesk, BatchLost, BatchOpen, Ticket
 from agent.models.paid_calls import REPLY_TOKENS, Meter, Payment
 from agent.models.providers import parse_model_name
 from store.terminal.printing import remark

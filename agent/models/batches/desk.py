@@ -32,8 +32,6 @@ TRIES = 5
 """How often requests are handed over, and looked for afterwards, before they are left."""
 SILENCE_S = 1800.0
 """How long a service may say nothing of a batch before it is left for the next program."""
-IN_BATCH = 2000
-"""Questions under way at once, unless a number is pinned; their pictures are in memory."""
 
 _PASSING = (408, 409, 425, 429)  # statuses, beside those of 500 and more, that may pass
 _NO_ENTRY = (401, 403)

@@ -60,8 +60,20 @@ def test_both_feeds_are_quoted_and_what_is_out_of_reach_is_told() -> None:
 
 
 def test_a_matrix_of_ten_by_hundred_costs_at_most_six_dollars() -> None:
-    """By GPT-4o, live; of the others' questions a quarter are drawn."""
+    """By GPT-4o in batches; of the others' questions a half are drawn."""
     size = ("--personas", "10", "--videos", "100")
+    told = planned("--budget", "6", "--studies", "50", *size)
+    assert told["model"] == "openai/gpt-4o"
+    assert (told["personas"], told["videos"], told["others"]) == (10, 100, 0.5)
+    assert told["calls"] == {"watching": 1000, "stored": 760 + 3420}
+    assert told["bounds_usd"][1] <= 6
+    assert told["cost_usd"] == told["batch_usd"] < told["live_usd"]
+    assert told["batches"] == 3
+    assert "batch = true" in told["file"]
+
+
+def test_live_the_same_takes_a_quarter_of_the_others_questions() -> None:
+    size = ("--personas", "10", "--videos", "100", "--live")
     told = planned("--budget", "6", "--studies", "50", *size)
     assert told["model"] == "openai/gpt-4o"
     assert (told["personas"], told["videos"], told["others"]) == (10, 100, 0.25)

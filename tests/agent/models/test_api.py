@@ -23,8 +23,9 @@ from inspect_ai.model import (
 from agent.errors import BadConfig, MissingExtra, UserError
 from agent.judge.judge import ModelJudge, QuestionForm
 from agent.judge.spending_cap import Budgeted, SpendingCap
+from agent.models import prices
 from agent.models.api import SETTINGS, ServedModel
-from agent.models.paid_calls import CappedAccounts
+from agent.models.paid_calls import CappedAccounts, read_usage
 from store.runs.ledger_lines import Judgement
 from store.runs.payment_book import PaymentBook
 from tests.agent.models.made_models import GUITARIST, frame
@@ -204,9 +205,9 @@ def test_a_provider_that_is_not_installed_says_what_to_type() -> None:
 
 
 def test_a_provider_without_its_key_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    from agent.models.api import _prerequisite
+    from agent.models.service_faults import read_prerequisite
 
-    told = _prerequisite("openai/x", "[bold]ERROR[/bold]: No OPENAI_API_KEY defined.")
+    told = read_prerequisite("openai/x", "[bold]ERROR[/bold]: No OPENAI_API_KEY defined.")
     assert isinstance(told, UserError)
     assert str(told).endswith("Type: export OPENAI_API_KEY=…")
 
@@ -257,12 +258,11 @@ def test_a_count_that_cannot_be_is_no_money(
     assert 0 < spent.tokens < 10**6
 
 
-def test_calls_are_priced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", CANARY)
-    model = ServedModel.load("openai/gpt-4o")
+def test_calls_are_priced() -> None:
     # 2.50 and 10 dollars for a million tokens
-    used = model._used(ModelUsage(input_tokens=900, output_tokens=2, total_tokens=902))
-    assert used["cost_usd"] == pytest.approx(900 * 2.5e-6 + 2 * 1e-5)
+    used = read_usage(ModelUsage(input_tokens=900, output_tokens=2, total_tokens=902))
+    assert used is not None
+    assert used.cost(prices.find("openai/gpt-4o")) == pytest.approx(900 * 2.5e-6 + 2 * 1e-5)
 
 
 def test_closing_is_quiet() -> None:

@@ -141,7 +141,7 @@ class BillingServer:
             Route("/v1/messages", self._answer_live("anthropic"), methods=["POST"]),
             Route("/{version}/models/{call}", self._answer_live("google"), methods=["POST"]),
         ]
-        app = _with_transport(Starlette(routes=routes))
+        app = _prepare_scope(Starlette(routes=routes))
         self._server = uvicorn.Server(
             uvicorn.Config(app, log_level="critical", ws="none", lifespan="off")
         )
@@ -321,11 +321,13 @@ class BillingServer:
         self._server.run(sockets=[self._socket])
 
 
-def _with_transport(app: ASGIApp) -> ASGIApp:
-    """Let an endpoint break its connection off."""
+def _prepare_scope(app: ASGIApp) -> ASGIApp:
+    """Let an endpoint break its connection off, and tell Google's paths from OpenAI's."""
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         scope["transport"] = send.__self__.transport  # type: ignore[attr-defined] # uvicorn's
+        if any(name == b"x-goog-api-key" for name, _ in scope["headers"]):
+            scope["path"] = scope["path"].replace("/v1/", "/v1beta/", 1)
         await app(scope, receive, send)
 
     return call

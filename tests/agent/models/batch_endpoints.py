@@ -103,6 +103,7 @@ class BatchKnobs:
         (a text is its code); Anthropic's creation is answered 400.
     drop_reply_of_next_create : so many creations happen, and the connection is closed without a
         reply. Clients ask anew by themselves, unless told otherwise, and so create another batch.
+    reply_of_create_after_s : seconds between a batch's creation and the reply that names it.
     refuse_create : the statuses (429, 500) that the next creations are answered with, in a row.
     refuse_polls : so many questions about one batch are answered 500.
     lose_results : batches end with all billed and nothing to fetch.
@@ -115,6 +116,7 @@ class BatchKnobs:
     fail: Choice = ()
     reject_next: bool | str = False
     drop_reply_of_next_create: int = 0
+    reply_of_create_after_s: float = 0.0
     refuse_create: list[int] = field(default_factory=list)
     refuse_polls: int = 0
     lose_results: bool = False
@@ -206,13 +208,13 @@ class BatchQueue:
     async def control(self, request: Request) -> Response:
         """Set knobs from a JSON object (`release` is one too), and tell of all batches."""
         if request.method == "POST":
-            wishes = await request.json()
+            settings = await request.json()
             names = {each.name for each in dataclasses.fields(BatchKnobs)} | {"release"}
-            if unknown := wishes.keys() - names:
+            if unknown := settings.keys() - names:
                 return JSONResponse({"unknown": sorted(unknown)}, 400)
-            if wishes.pop("release", False):
+            if settings.pop("release", False):
                 self.release()
-            for name, value in wishes.items():
+            for name, value in settings.items():
                 setattr(self.knobs, name, value)
         return JSONResponse(self.report())
 
@@ -249,6 +251,8 @@ class BatchService(ABC):
             knobs.drop_reply_of_next_create -= 1
             request.scope["transport"].abort()
             await asyncio.sleep(0)
+        else:
+            await asyncio.sleep(knobs.reply_of_create_after_s)
         return JSONResponse(self.show(batch, request))
 
     async def retrieve(self, request: Request) -> Response:
@@ -272,11 +276,11 @@ class BatchService(ABC):
         return self.queue.find(self.provider, request.path_params["batch"])
 
     def reject_next(self) -> str | None:
-        """The code with which the next batch is not taken, once."""
-        wish, self.queue.knobs.reject_next = self.queue.knobs.reject_next, False
-        if not wish:
+        """The code of the error with which the next batch fails, once."""
+        code, self.queue.knobs.reject_next = self.queue.knobs.reject_next, False
+        if not code:
             return None
-        return wish if isinstance(wish, str) else "token_limit_exceeded"
+        return code if isinstance(code, str) else "token_limit_exceeded"
 
 
 class OpenAIBatches(BatchService):

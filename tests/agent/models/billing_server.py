@@ -338,12 +338,12 @@ def _main() -> None:
     parser.add_argument("--port-file", type=Path, required=True)
     parser.add_argument("--hold-s", type=float, default=0.0, help="a batch is ready after so long")
     parser.add_argument("--log", type=Path)
-    wishes = parser.parse_args()
-    server = BillingServer(wishes.log)
-    server.knobs.ready_after_s = wishes.hold_s
-    unfinished = wishes.port_file.with_suffix(".part")
+    options = parser.parse_args()
+    server = BillingServer(options.log)
+    server.knobs.ready_after_s = options.hold_s
+    unfinished = options.port_file.with_suffix(".part")
     unfinished.write_text(server.url.rpartition(":")[2])
-    unfinished.replace(wishes.port_file)
+    unfinished.replace(options.port_file)
     server.serve()
 
 

@@ -328,12 +328,12 @@ async def ask_through_inspect(name: str, words: tuple[str, ...] = WORDS) -> list
 
 
 @contextmanager
-def server_process(folder: Path, *wishes: str) -> Iterator[tuple[str, Path]]:
+def server_process(folder: Path, *options: str) -> Iterator[tuple[str, Path]]:
     """Address and log of a server in a process of its own."""
     port, log = folder / "port", folder / "log.jsonl"
     module = [sys.executable, "-m", "tests.agent.models.billing_server"]
     process = subprocess.Popen(
-        [*module, "--port-file", str(port), "--log", str(log), *wishes],
+        [*module, "--port-file", str(port), "--log", str(log), *options],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
@@ -390,8 +390,8 @@ def test_google_batch_from_file_to_results(server: BillingServer, tmp_path: Path
         upload = await client.files.upload(file=file, config={"mime_type": "application/jsonl"})
 
         async def create(name: str) -> Any:
-            wishes = {"display_name": name}
-            return await client.batches.create(model=GEMINI, src=upload.name, config=wishes)
+            config = {"display_name": name}
+            return await client.batches.create(model=GEMINI, src=upload.name, config=config)
 
         async def end(id_: str) -> Any:
             async with asyncio.timeout(5):

@@ -225,6 +225,10 @@ def test_openai_troubles(server: BillingServer) -> None:
                 None,
                 None,
             )
+            server.knobs.lose_results, server.knobs.lose_lines = False, [1]
+            ended = await end_of_openai(client, (await create_openai(client)).id)
+            lines = await read_file(client, ended.output_file_id)
+            assert [line["custom_id"] for line in lines] == ["three", "one"]
             server.knobs.hold = True
             batch = await client.batches.cancel((await create_openai(client)).id)
             assert batch.status == "cancelling"
@@ -232,7 +236,19 @@ def test_openai_troubles(server: BillingServer) -> None:
 
     asyncio.run(ask())
     bills = Counter(each.question for each in server.batch_bills)
-    assert sorted(bills.values()) == [2, 2, 2]  # of the dropped reply, and of the lost results
+    assert sorted(bills.values()) == [3, 3, 3]  # a lost reply, lost results and a lost line
+
+
+def test_a_creation_can_be_answered_late(server: BillingServer) -> None:
+    async def ask() -> None:
+        server.knobs.reply_of_create_after_s = 9
+        async with openai_client() as client:
+            with pytest.raises(openai.APITimeoutError):
+                await create_openai(client.with_options(timeout=0.3))
+
+    asyncio.run(ask())
+    assert [batch.custom_ids for batch in server.batches] == [list(WORDS)]
+    assert len(server.batch_bills) == 3
 
 
 def test_anthropic_batch_from_questions_to_results(server: BillingServer) -> None:

@@ -96,11 +96,14 @@ class BatchKnobs:
 
     hold : batches stay in progress until `release()`.
     ready_after_s : seconds from a batch's creation until its questions are answered.
-    expire : questions that come back expired, unbilled. Google's whole batch expires with one.
+    expire : questions that come back expired, unbilled. With one, Google's whole batch expires, and
+        what was answered and billed of it cannot be fetched.
     fail : questions that come back as invalid (400), unbilled.
     reject_next : the next batch is not taken as a whole. OpenAI's and Google's fail with one error
         (a text is its code); Anthropic's creation is answered 400.
-    drop_reply_of_next_create : the batch is created, and the connection closed without a reply.
+    drop_reply_of_next_create : so many creations happen, and the connection is closed without a
+        reply. Clients ask anew by themselves, unless told otherwise, and so create another batch.
+    reply_of_create_after_s : seconds between a batch's creation and the reply that names it.
     refuse_create : the statuses (429, 500) that the next creations are answered with, in a row.
     refuse_polls : so many questions about one batch are answered 500.
     lose_results : batches end with all billed and nothing to fetch.
@@ -112,7 +115,8 @@ class BatchKnobs:
     expire: Choice = ()
     fail: Choice = ()
     reject_next: bool | str = False
-    drop_reply_of_next_create: bool = False
+    drop_reply_of_next_create: int = 0
+    reply_of_create_after_s: float = 0.0
     refuse_create: list[int] = field(default_factory=list)
     refuse_polls: int = 0
     lose_results: bool = False
@@ -204,13 +208,13 @@ class BatchQueue:
     async def control(self, request: Request) -> Response:
         """Set knobs from a JSON object (`release` is one too), and tell of all batches."""
         if request.method == "POST":
-            wishes = await request.json()
+            settings = await request.json()
             names = {each.name for each in dataclasses.fields(BatchKnobs)} | {"release"}
-            if unknown := wishes.keys() - names:
+            if unknown := settings.keys() - names:
                 return JSONResponse({"unknown": sorted(unknown)}, 400)
-            if wishes.pop("release", False):
+            if settings.pop("release", False):
                 self.release()
-            for name, value in wishes.items():
+            for name, value in settings.items():
                 setattr(self.knobs, name, value)
         return JSONResponse(self.report())
 
@@ -244,9 +248,11 @@ class BatchService(ABC):
             return batch
         self.queue.add(batch)
         if knobs.drop_reply_of_next_create:
-            knobs.drop_reply_of_next_create = False
+            knobs.drop_reply_of_next_create -= 1
             request.scope["transport"].abort()
             await asyncio.sleep(0)
+        else:
+            await asyncio.sleep(knobs.reply_of_create_after_s)
         return JSONResponse(self.show(batch, request))
 
     async def retrieve(self, request: Request) -> Response:
@@ -270,18 +276,18 @@ class BatchService(ABC):
         return self.queue.find(self.provider, request.path_params["batch"])
 
     def reject_next(self) -> str | None:
-        """The code with which the next batch is not taken, once."""
-        wish, self.queue.knobs.reject_next = self.queue.knobs.reject_next, False
-        if not wish:
+        """The code of the error with which the next batch fails, once."""
+        code, self.queue.knobs.reject_next = self.queue.knobs.reject_next, False
+        if not code:
             return None
-        return wish if isinstance(wish, str) else "token_limit_exceeded"
+        return code if isinstance(code, str) else "token_limit_exceeded"
 
 
 class OpenAIBatches(BatchService):
     """Files in and out, batches, and a list by cursor."""
 
     provider = "openai"
-    endpoints = ("/v1/chat/completions",)
+    endpoint = "/v1/chat/completions"
 
     def routes(self) -> list[Route]:
         return [
@@ -317,8 +323,8 @@ class OpenAIBatches(BatchService):
         )
 
     def read_batch(self, body: Json, request: Request) -> CreatedBatch | Response:
-        if body["completion_window"] != "24h" or body["endpoint"] not in self.endpoints:
-            return self.refuse(400, f"Only 24h and one of {self.endpoints}.")
+        if body["completion_window"] != "24h" or body["endpoint"] != self.endpoint:
+            return self.refuse(400, f"Only 24h and {self.endpoint}.")
         if body["input_file_id"] not in self.queue.files:
             return self.refuse(400, "No such file.")
         batch = CreatedBatch(
@@ -328,15 +334,17 @@ class OpenAIBatches(BatchService):
             metadata=body.get("metadata"),
             input_file=body["input_file_id"],
         )
-        for place, line in enumerate(self.queue.files[batch.input_file].splitlines()):
-            self._read_line(batch, place, line, body["endpoint"])
+        seen: set[str] = set()
+        for line in self.queue.files[batch.input_file].splitlines():
+            self._read_line(batch, line, seen)
         if not batch.questions and not batch.errors:
             batch.errors.append(_line_error("empty_file", "The file holds no questions."))
         if code := self.reject_next():
             batch.errors.append(_line_error(code, "This batch is not taken."))
         return batch
 
-    def _read_line(self, batch: CreatedBatch, place: int, line: bytes, endpoint: str) -> None:
+    def _read_line(self, batch: CreatedBatch, line: bytes, seen: set[str]) -> None:
+        place = len(batch.questions)
         try:
             asked = json.loads(line)
             question = BatchQuestion(asked["custom_id"], asked["body"], place)
@@ -345,11 +353,11 @@ class OpenAIBatches(BatchService):
             batch.errors.append(_line_error("invalid_json_line", repr(fault), place + 1))
             return
         batch.model = batch.model or model
-        if question.custom_id in batch.custom_ids:
+        if question.custom_id in seen:
             batch.errors.append(
                 _line_error("duplicate_custom_id", "This custom_id stands twice.", place + 1)
             )
-        if (method, url) != ("POST", endpoint):
+        if (method, url) != ("POST", self.endpoint):
             batch.errors.append(
                 _line_error("mismatched_url", "Another endpoint than the batch's.", place + 1)
             )
@@ -357,6 +365,7 @@ class OpenAIBatches(BatchService):
             batch.errors.append(
                 _line_error("mismatched_model", "Another model than the first's.", place + 1)
             )
+        seen.add(question.custom_id)
         batch.questions.append(question)
 
     def show(self, batch: CreatedBatch, request: Request) -> Json:
@@ -365,7 +374,7 @@ class OpenAIBatches(BatchService):
         shown: Json = {
             "id": batch.id,
             "object": "batch",
-            "endpoint": self.endpoints[0],
+            "endpoint": self.endpoint,
             "model": batch.model,
             "errors": None,
             "input_file_id": batch.input_file,

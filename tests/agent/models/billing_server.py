@@ -141,7 +141,7 @@ class BillingServer:
             Route("/v1/messages", self._answer_live("anthropic"), methods=["POST"]),
             Route("/{version}/models/{call}", self._answer_live("google"), methods=["POST"]),
         ]
-        app = _with_transport(Starlette(routes=routes))
+        app = _prepare_scope(Starlette(routes=routes))
         self._server = uvicorn.Server(
             uvicorn.Config(app, log_level="critical", ws="none", lifespan="off")
         )
@@ -321,11 +321,13 @@ class BillingServer:
         self._server.run(sockets=[self._socket])
 
 
-def _with_transport(app: ASGIApp) -> ASGIApp:
-    """Let an endpoint break its connection off."""
+def _prepare_scope(app: ASGIApp) -> ASGIApp:
+    """Let an endpoint break its connection off, and tell Google's paths from OpenAI's."""
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         scope["transport"] = send.__self__.transport  # type: ignore[attr-defined] # uvicorn's
+        if any(name == b"x-goog-api-key" for name, _ in scope["headers"]):
+            scope["path"] = scope["path"].replace("/v1/", "/v1beta/", 1)
         await app(scope, receive, send)
 
     return call
@@ -336,12 +338,12 @@ def _main() -> None:
     parser.add_argument("--port-file", type=Path, required=True)
     parser.add_argument("--hold-s", type=float, default=0.0, help="a batch is ready after so long")
     parser.add_argument("--log", type=Path)
-    wishes = parser.parse_args()
-    server = BillingServer(wishes.log)
-    server.knobs.ready_after_s = wishes.hold_s
-    unfinished = wishes.port_file.with_suffix(".part")
+    options = parser.parse_args()
+    server = BillingServer(options.log)
+    server.knobs.ready_after_s = options.hold_s
+    unfinished = options.port_file.with_suffix(".part")
     unfinished.write_text(server.url.rpartition(":")[2])
-    unfinished.replace(wishes.port_file)
+    unfinished.replace(options.port_file)
     server.serve()
 
 

@@ -24,17 +24,17 @@ from inspect_ai.model import BatchConfig, GenerateConfig, get_model
 
 from tests.agent.models.billing_server import BillingServer
 
-# inspect_ai calls tenacity in a deprecated way, and leaves streams to the garbage collector
+# inspect_ai calls tenacity, and Google's client aiohttp, in deprecated ways
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The 'initial' parameter:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning"),
 ]
 
 ROOT = Path(__file__).parents[3]
 WORDS = ("one", "two", "three")
 BATCH = BatchConfig(size=3, tick=0.05, send_delay=0.2)
 CLAUDE = "claude-sonnet-5-5"
+GEMINI = "gemini-3.8-flash"
 
 
 @pytest.fixture
@@ -225,6 +225,10 @@ def test_openai_troubles(server: BillingServer) -> None:
                 None,
                 None,
             )
+            server.knobs.lose_results, server.knobs.lose_lines = False, [1]
+            ended = await end_of_openai(client, (await create_openai(client)).id)
+            lines = await read_file(client, ended.output_file_id)
+            assert [line["custom_id"] for line in lines] == ["three", "one"]
             server.knobs.hold = True
             batch = await client.batches.cancel((await create_openai(client)).id)
             assert batch.status == "cancelling"
@@ -232,7 +236,19 @@ def test_openai_troubles(server: BillingServer) -> None:
 
     asyncio.run(ask())
     bills = Counter(each.question for each in server.batch_bills)
-    assert sorted(bills.values()) == [2, 2, 2]  # of the dropped reply, and of the lost results
+    assert sorted(bills.values()) == [3, 3, 3]  # a lost reply, lost results and a lost line
+
+
+def test_a_creation_can_be_answered_late(server: BillingServer) -> None:
+    async def ask() -> None:
+        server.knobs.reply_of_create_after_s = 9
+        async with openai_client() as client:
+            with pytest.raises(openai.APITimeoutError):
+                await create_openai(client.with_options(timeout=0.3))
+
+    asyncio.run(ask())
+    assert [batch.custom_ids for batch in server.batches] == [list(WORDS)]
+    assert len(server.batch_bills) == 3
 
 
 def test_anthropic_batch_from_questions_to_results(server: BillingServer) -> None:
@@ -306,10 +322,15 @@ def test_anthropic_troubles(server: BillingServer) -> None:
     asyncio.run(ask())
 
 
-@pytest.mark.parametrize("name", ["openai/gpt-4o", f"anthropic/{CLAUDE}"])
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # its client of Google's batches
+@pytest.mark.filterwarnings("ignore:Unclosed:ResourceWarning")
+@pytest.mark.parametrize("name", ["openai/gpt-4o", f"anthropic/{CLAUDE}", f"google/{GEMINI}"])
 def test_inspect_asks_in_batches(server: BillingServer, name: str) -> None:
+    """Words only: inspect_ai 0.3.285 cannot put a picture into a batch of Google's."""
+    if name.startswith("google"):
+        pytest.importorskip("google.genai")
     answers = asyncio.run(ask_through_inspect(name))
-    gc.collect()  # its streams, while their warnings are still filtered
+    gc.collect()  # streams that it leaves open, while warnings of them are ignored
     assert answers == ["Yes"] * 3
     assert [len(batch.custom_ids) for batch in server.batches] == [3]
     assert len(server.batch_bills) == len(server.bills) == 3
@@ -323,12 +344,12 @@ async def ask_through_inspect(name: str, words: tuple[str, ...] = WORDS) -> list
 
 
 @contextmanager
-def server_process(folder: Path, *wishes: str) -> Iterator[tuple[str, Path]]:
+def server_process(folder: Path, *options: str) -> Iterator[tuple[str, Path]]:
     """Address and log of a server in a process of its own."""
     port, log = folder / "port", folder / "log.jsonl"
     module = [sys.executable, "-m", "tests.agent.models.billing_server"]
     process = subprocess.Popen(
-        [*module, "--port-file", str(port), "--log", str(log), *wishes],
+        [*module, "--port-file", str(port), "--log", str(log), *options],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
@@ -373,3 +394,60 @@ def test_a_server_of_its_own_is_told_by_control_and_logs(
     assert [line["event"] for line in lines] == ["created", *["billed"] * 3]
     assert [line["custom_id"] for line in lines[1:]] == list(WORDS)
     assert lines[0]["custom_ids"] == list(WORDS)
+
+
+def test_google_batch_from_file_to_results(server: BillingServer, tmp_path: Path) -> None:
+    genai = pytest.importorskip("google.genai")
+    file = tmp_path / "asked.jsonl"
+    file.write_text("".join(map(content_line, WORDS)))
+
+    async def ask() -> None:
+        client = genai.Client(api_key="loopback", http_options={"base_url": server.url}).aio
+        upload = await client.files.upload(file=file, config={"mime_type": "application/jsonl"})
+
+        async def create(name: str) -> Any:
+            config = {"display_name": name}
+            return await client.batches.create(model=GEMINI, src=upload.name, config=config)
+
+        async def end(id_: str) -> Any:
+            async with asyncio.timeout(5):
+                job = await client.batches.get(name=id_)
+                while not job.done:
+                    await asyncio.sleep(0.02)
+                    job = await client.batches.get(name=id_)
+            return job
+
+        async with client:
+            server.knobs.fail = [1]
+            job = await end((await create("first")).name)
+            assert (job.state.name, job.display_name) == ("JOB_STATE_SUCCEEDED", "first")
+            content = await client.files.download(file=job.dest.file_name)
+            lines = [json.loads(line) for line in content.splitlines()]
+            assert [line["key"] for line in lines] == list(WORDS)
+            assert [line.get("error", {}).get("code") for line in lines] == [None, 3, None]
+            server.knobs.reject_next = True
+            assert (await end((await create("second")).name)).state.name == "JOB_STATE_FAILED"
+            server.knobs.expire = ["one"]
+            assert (await end((await create("third")).name)).state.name == "JOB_STATE_EXPIRED"
+            server.knobs.refuse_create = [429]
+            with pytest.raises(genai.errors.ClientError, match="429"):
+                await create("never")
+            listed = await client.batches.list(config={"page_size": 2})
+            assert [job.display_name async for job in listed] == ["third", "second", "first"]
+            server.knobs.hold = True
+            job = await create("fourth")
+            await client.batches.cancel(name=job.name)
+            assert (await end(job.name)).state.name == "JOB_STATE_CANCELLED"
+
+    asyncio.run(ask())
+    first = server.batches[0]
+    assert [each.custom_id for each in server.batch_bills if each.batch == first.id] == [
+        "one",
+        "three",
+    ]
+
+
+def content_line(word: str) -> str:
+    contents = [{"role": "user", "parts": [{"text": word}]}]
+    asked = {"contents": contents, "system_instruction": {"parts": [{"text": "Say yes."}]}}
+    return json.dumps({"key": word, "request": asked}) + "\n"

@@ -64,15 +64,15 @@ class QuestionStream(Generic[_Asked, _Answer]):
                 done, under_way = await asyncio.wait(
                     under_way, timeout=self._until_commit(), return_when=asyncio.FIRST_COMPLETED
                 )
-                for task in done:
-                    task.result()
+                for error in [task.exception() for task in done]:  # all are looked at
+                    if error is not None:
+                        raise error
                 if self._until_commit() == 0 or len(self.answered) - self._kept >= COMMIT_ANSWERS:
                     self._commit()
         finally:
             for task in under_way:
                 task.cancel()
-            if under_way:
-                await asyncio.wait(under_way)
+            await asyncio.gather(*under_way, return_exceptions=True)
             self._commit()
 
     def _start_more(

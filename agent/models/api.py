@@ -213,13 +213,16 @@ class ServedModel:
         A reply is kept before it is settled, and it stays the reply: inspect_ai calls again where
         an attempt's time ran out in the meantime, and the next process where this one is killed.
         """
-        limit_replies(self._model.api)
+        self._limit_replies()
         meter = METER.get()
         if meter is None:
             return await self._call(config=config, **call)
         if meter.made is not None:
             return meter.made
         return await self._pay(meter, config, call)
+
+    def _limit_replies(self) -> None:
+        limit_replies(self._model.api)
 
     async def _pay(self, meter: Meter, config: Any, call: dict[str, Any]) -> Any:
         payment = meter.begin(self._price, self._config.max_tokens or REPLY_TOKENS)

@@ -135,8 +135,13 @@ class Meter:
         self.keep = keep
 
     def in_batch(self) -> CallReserved | None:
-        """Return the open call of this question to a batch service, if there is one."""
-        return self._till.book.reserved_in_batch(self._till.payer, self._key)
+        """Return the open call of this question to a batch service, if there is one.
+
+        The same picture of another run of the sitting may have been handed over before this one.
+        """
+        return self._till.book.reserved_in_batch(
+            (self._till.payer, *self._till.accounts), self._key
+        )
 
     def resume(self, price: Price | None) -> Payment | None:
         """Take up a call to a batch service whose end is not known, if there is one."""

@@ -179,15 +179,19 @@ class PaymentBook:
             self._append(line)
         return line
 
-    def reserved_in_batch(self, account: str, question: str) -> CallReserved | None:
-        """Return an account's open call of a question to a batch service, if there is one."""
+    def reserved_in_batch(self, accounts: Iterable[str], question: str) -> CallReserved | None:
+        """Return the open call of a question to a batch service that one of the accounts pays."""
         self._catch_up()
-        call = self._batched.get((account, question))
-        return None if call is None else self._open[call]
+        calls = (self._batched.get((account, question)) for account in accounts)
+        return next((self._open[call] for call in calls if call is not None), None)
 
     def batch_of(self, call: str) -> BatchSent | None:
         """Return with which others an open call was handed over last; ``None`` before."""
         return self._sent.get(call)
+
+    def keys_of(self, sent: BatchSent) -> list[str]:
+        """Return under which keys open calls were handed over."""
+        return [self._open[call].key for call in sent.calls if call in self._open]
 
     def send(self, line: BatchSent) -> None:
         with self._writing():

@@ -23,6 +23,9 @@ MOST_PIXELS = 50_000_000
 MOST_PICTURE_BYTES = 64 * 2**20
 MOST_REPLY_BYTES = 8 * 2**20
 """Of what a service answers to one question; a reply of 1,024 tokens has some kilobytes."""
+MOST_BATCH_BYTES = 512 * 2**20
+"""Of the results of a batch; 5,000 long replies with the probabilities of their tokens are within.
+"""
 MOST_POST_BYTES = 64 * 2**10
 """Of what a page of ours is sent."""
 MOST_TABLE_BYTES = 2**30

@@ -13,11 +13,17 @@ from inspect_ai.model._providers._anthropic_batch import (
 )
 
 from agent.models.batches.desk import BatchDesk
-from agent.models.batches.service import NO_RETRIES, BatchService, Results, StillUnderWay
+from agent.models.batches.service import (
+    NO_RETRIES,
+    BatchLost,
+    BatchService,
+    Results,
+    StillUnderWay,
+)
 from store.runs.payment_book import BatchSent
 
-_BEFORE, _AFTER = timedelta(minutes=5), timedelta(minutes=30)
-"""How far the service's clock may be off, and how long handing over may take."""
+_OFF = timedelta(hours=26)
+"""How far the service's clock and the one here may be apart: a wrong time zone, or a wrong day."""
 
 
 class AnthropicService(BatchService):
@@ -29,12 +35,12 @@ class AnthropicService(BatchService):
         self._client = once
 
     async def find(self, sent: BatchSent, keys: Sequence[str]) -> str | None:
-        """Return the batch of that time whose results hold one of the keys, once it ended."""
+        """Return the batch of that size whose results hold one of the keys, once it ended."""
         under_way = False
         async for batch in self._client.messages.batches.list(limit=100):
-            if batch.created_at < sent.at - _BEFORE:
+            if batch.created_at < sent.at - _OFF:
                 break
-            if batch.created_at > sent.at + _AFTER:
+            if batch.created_at > sent.at + _OFF or _size(batch) != len(sent.calls):
                 continue
             if batch.processing_status != "ended":
                 under_way = True
@@ -55,6 +61,11 @@ def open_desk(api: Any, config: Any, tell: Callable[[str], None]) -> BatchDesk: 
     return desk
 
 
+def _size(batch: Any) -> int:
+    of = batch.request_counts
+    return int(of.processing + of.succeeded + of.errored + of.canceled + of.expired)
+
+
 class _Batcher(AnthropicBatcher):
     """Reads each result by itself."""
 
@@ -63,6 +74,6 @@ class _Batcher(AnthropicBatcher):
         async for result in await self._client.messages.batches.results(batch.id):
             try:
                 results[result.custom_id] = _get_individual_result(result)
-            except (AttributeError, LookupError, TypeError, ValueError) as error:
-                results[result.custom_id] = error
+            except (AttributeError, LookupError, TypeError, ValueError):
+                results[result.custom_id] = BatchLost("a result cannot be read")
         return results

@@ -11,10 +11,12 @@ from agent.model_settings import ModelSettings
 from agent.models.api import ServedModel, made_output
 from agent.models.base import Capabilities
 from agent.models.batches import IN_BATCH
-from agent.models.batches.desk import TICKET, BatchDesk, BatchLost, BatchOpen, Ticket
+from agent.models.batches.desk import TICKET, BatchDesk, Ticket
 from agent.models.paid_calls import REPLY_TOKENS, Meter, Payment
 from agent.models.providers import parse_model_name
+from agent.models.reply_size import limit_replies
 from store.terminal.printing import remark
+from store.untrusted.size_limits import MOST_BATCH_BYTES
 
 _PILOT_S = 60.0
 _WITHOUT_LIMITS: dict[str, Any] = {
@@ -65,20 +67,23 @@ class BatchedModel(ServedModel):
             await self._desk.close()
         await super().close()
 
+    def _limit_replies(self) -> None:
+        """Results of a whole batch come as one reply, which is limited as such."""
+        limit_replies(self._model.api, MOST_BATCH_BYTES)
+
     async def _pay(self, meter: Meter, config: Any, call: dict[str, Any]) -> Any:
         payment = meter.resume(self._batch_price)
-        if payment is None and self._desk is None:
-            async with self._first:
-                if self._desk is None:  # meanwhile
-                    live = config.model_copy(update={"batch": None})
-                    async with asyncio.timeout(_PILOT_S):
-                        answer = await super()._pay(meter, live, call)
-                    self._open_desk()
-                    return answer
+        async with self._first:  # once there is a desk, inspect_ai asks nothing live any more
+            if payment is None and self._desk is None:
+                live = config.model_copy(update={"batch": None})
+                async with asyncio.timeout(_PILOT_S):
+                    answer = await super()._pay(meter, live, call)
+                self._open_desk()
+                return answer
+            self._open_desk()
         if payment is None:
             longest = self._config.max_tokens or REPLY_TOKENS
             payment = meter.begin(self._batch_price, longest, batch=True)
-        self._open_desk()
         return await self._pay_in_batch(meter, payment, config, call)
 
     async def _pay_in_batch(
@@ -89,16 +94,16 @@ class BatchedModel(ServedModel):
         token = TICKET.set(ticket)
         try:
             answer = await self._call(config=config, **call)
-        except (asyncio.CancelledError, BatchOpen):
+        except asyncio.CancelledError:  # a reply that came meanwhile is read by the next program
             raise
-        except BaseException as error:
-            _settle(ticket, error)
+        except BaseException:
+            _settle(ticket)
             raise
         finally:
             TICKET.reset(token)
         output = made_output(answer)
         if isinstance(output, Exception):
-            _settle(ticket, output)
+            _settle(ticket)
         else:
             self._take(meter, payment, answer, self._batch_price)
         return answer
@@ -114,11 +119,11 @@ class BatchedModel(ServedModel):
             self._desk = service.open_desk(self._model.api, self._config, _tell)
 
 
-def _settle(ticket: Ticket, error: BaseException) -> None:
-    """Settle what brought no reply: a refused, expired or withdrawn request is not charged."""
-    if ticket.answered or isinstance(error, BatchLost):
+def _settle(ticket: Ticket) -> None:
+    """Settle what brought no reply, once the service is done with it."""
+    if ticket.end == "charged":
         ticket.payment.estimate(ended=True)
-    else:
+    elif ticket.end == "free":
         ticket.payment.refuse()
 
 

@@ -12,14 +12,22 @@ import secrets
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 
-from agent.models.batches.service import BatchRefused, BatchService, Results, StillUnderWay
+from agent.errors import BadConfig
+from agent.models.batches.service import (
+    GONE,
+    BatchLost,
+    BatchRefused,
+    BatchService,
+    Results,
+    StillUnderWay,
+)
 from agent.models.paid_calls import Payment
 from agent.models.service_faults import find_status, is_broken_off, provider_errors
-from store.runs.payment_book import BatchSent
+from store.runs.payment_book import BatchSent, PaymentBook
 from store.terminal.printing import count_of
 
 TICK_S = 15.0
@@ -33,25 +41,24 @@ TRIES = 5
 SILENCE_S = 1800.0
 """How long a service may say nothing of a batch before it is left for the next program."""
 
+KNOWN = timedelta(days=2)
+"""How long a batch is known to its service for certain: it has a day for it."""
+
 _PASSING = (408, 409, 425, 429)  # statuses, beside those of 500 and more, that may pass
 _NO_ENTRY = (401, 403)
-_GONE = 404
 
 
 class BatchOpen(RuntimeError):
     """Nobody knows yet what came of a request; the next program asks again."""
 
 
-class BatchLost(RuntimeError):
-    """A batch ended, or is gone, without a result for a request."""
-
-
 @dataclass
 class Ticket:
-    """A payment on its way to the batch service."""
+    """A payment on its way to the batch service, and what came of it there."""
 
     payment: Payment
-    answered: bool = False  # by a reply, which is charged for
+    end: Literal["open", "charged", "free"] = "open"
+    """Whether the service is done with it, and charges for it."""
 
 
 TICKET: ContextVar[Ticket | None] = ContextVar("ticket", default=None)
@@ -70,14 +77,21 @@ class _Waiting:
     def key(self) -> str:
         return self.ticket.payment.key
 
-    def settle(self, outcome: Any) -> None:
-        if self.reply.done():
-            return
-        if isinstance(outcome, BaseException):
-            self.reply.set_exception(outcome)
-        else:
-            self.ticket.answered = True
+    def take(self, results: Results, batch: str) -> None:
+        """Take what came of the request; without a result it counts as charged."""
+        outcome = results.get(self.key)
+        if outcome is None:
+            outcome = BatchLost(f"batch {batch} has no result for the request")
+        if isinstance(outcome, Exception):
+            self.end(outcome, "charged" if isinstance(outcome, BatchLost) else "free")
+        elif not self.reply.done():
+            self.ticket.end = "charged"
             self.reply.set_result(outcome)
+
+    def end(self, error: BaseException, end: Literal["open", "free", "charged"]) -> None:
+        if not self.reply.done():
+            self.ticket.end = end
+            self.reply.set_exception(error)
 
 
 @dataclass
@@ -88,6 +102,10 @@ class _Lost:
     since: float
     waiting: dict[str, _Waiting] = field(default_factory=dict)
     fault: Exception | None = None  # for which handing over again is of no use
+
+    @property
+    def book(self) -> PaymentBook:
+        return _any(self.waiting).ticket.payment.book
 
 
 class BatchDesk:
@@ -131,7 +149,7 @@ class BatchDesk:
             lost = self._lost.setdefault(sent.name, _Lost(sent, monotonic()))
             lost.waiting[waiting.key] = waiting
         elif sent.batch in self._results:
-            waiting.settle(self._results[sent.batch].get(waiting.key) or _no_result(sent.batch))
+            waiting.take(self._results[sent.batch], sent.batch)
         else:
             if sent.batch not in self._under_way:
                 self._tell(f"Batch {sent.batch} of {sent.at:%d %B, %H:%M} UTC is waited for.")
@@ -160,12 +178,19 @@ class BatchDesk:
             await asyncio.sleep(TICK_S if self._under_way or self._lost else GATHER_S / 4)
 
     def _ended(self, worker: asyncio.Task[None]) -> None:
-        """Tell everybody why nothing is handed over any more: the book cannot be written, say."""
+        """Tell everybody why nothing is handed over any more: the book cannot be written, say.
+
+        What was handed over, or maybe was, stays open for the next program.
+        """
         error = None if worker.cancelled() else worker.exception()
-        if error is not None:
-            groups = [each.waiting for each in self._lost.values()] + [*self._under_way.values()]
-            for waiting in (*self._queue, *(each for group in groups for each in group.values())):
-                waiting.settle(error)
+        if error is None:
+            return
+        for group in (*(each.waiting for each in self._lost.values()), *self._under_way.values()):
+            for waiting in group.values():
+                waiting.end(error, "open")
+        for waiting in self._queue:
+            waiting.end(error, "free")
+        self._lost, self._under_way, self._queue = {}, {}, []
 
     async def _hand_over(self) -> bool:
         """Hand over what fits into one batch, once nothing more comes; tell whether more is due."""
@@ -176,22 +201,22 @@ class BatchDesk:
             and monotonic() - self._newest < GATHER_S
         ):
             return False
+        calls = tuple(waiting.ticket.payment.id for waiting in part)
+        sent = BatchSent(at=datetime.now(UTC), name=secrets.token_hex(8), calls=calls)
+        part[0].ticket.payment.book.send(sent)
+        group = {waiting.key: waiting for waiting in part}
         for waiting in part:
             self._queue.remove(waiting)
             waiting.tries += 1
-        calls = tuple(waiting.ticket.payment.id for waiting in part)
-        sent = BatchSent(at=datetime.now(UTC), name=secrets.token_hex(8), calls=calls)
-        book = part[0].ticket.payment.book
-        book.send(sent)
-        group = {waiting.key: waiting for waiting in part}
+        self._lost[sent.name] = _Lost(sent, monotonic(), group)  # until the service replies
         try:
             batch = await self._service.create(
                 {key: waiting.request for key, waiting in group.items()}, sent.name
             )
         except provider_errors() as error:
-            self._not_handed_over(sent, group, error)
-            return bool(self._queue)
-        self._handed_over(sent, batch, group)
+            self._not_handed_over(self._lost.pop(sent.name), error)
+        else:
+            self._handed_over(self._lost.pop(sent.name), batch)
         return bool(self._queue)
 
     def _fill_one(self) -> list[_Waiting]:
@@ -206,71 +231,61 @@ class BatchDesk:
                 break
         return part
 
-    def _handed_over(self, sent: BatchSent, batch: str, group: Mapping[str, _Waiting]) -> None:
-        if group:
-            book = next(iter(group.values())).ticket.payment.book
-            book.send(sent.model_copy(update={"batch": batch}))
+    def _handed_over(self, lost: _Lost, batch: str) -> None:
+        group = lost.waiting
+        self._under_way.setdefault(batch, {}).update(group)
         for waiting in group.values():
             waiting.request = {}
-        self._under_way.setdefault(batch, {}).update(group)
+        lost.book.send(lost.sent.model_copy(update={"batch": batch}))
         self._tell(
             f"Batch {batch} with {count_of(len(group), 'question')} is with the provider, which "
             "has a day for it. To stop waiting, press Ctrl-C: the same command goes on."
         )
 
-    def _not_handed_over(
-        self, sent: BatchSent, group: dict[str, _Waiting], error: Exception
-    ) -> None:
+    def _not_handed_over(self, lost: _Lost, error: Exception) -> None:
         """Refused for good, or perhaps taken all the same: then it is looked for."""
         status = find_status(error)
         if status is not None and 400 <= status < 500 and status not in _PASSING:
-            for waiting in group.values():
-                waiting.settle(error)
+            for waiting in lost.waiting.values():
+                waiting.end(error, "free")
             return
         passes = status is not None or isinstance(error, OSError) or is_broken_off(error)
-        self._lost[sent.name] = _Lost(sent, monotonic(), group, None if passes else error)
+        lost.since = monotonic()
+        lost.fault = None if passes else error
+        self._lost[lost.sent.name] = lost
 
     async def _look_for_lost(self) -> None:
         for name, lost in [*self._lost.items()]:
             try:
-                batch = await self._service.find(lost.sent, [*lost.waiting])
+                batch = await self._service.find(lost.sent, lost.book.keys_of(lost.sent))
             except StillUnderWay:
                 continue
-            except provider_errors():
-                if monotonic() - lost.since > SILENCE_S:
-                    self._leave(self._lost.pop(name).waiting)
+            except provider_errors() as error:
+                if find_status(error) in _NO_ENTRY or monotonic() - lost.since > SILENCE_S:
+                    _leave(self._lost.pop(name).waiting, error)
                 continue
             if batch is not None:
-                self._handed_over(lost.sent, batch, self._lost.pop(name).waiting)
-            elif (datetime.now(UTC) - lost.sent.at).total_seconds() > GRACE_S:
+                self._handed_over(self._lost.pop(name), batch)
+            elif monotonic() - lost.since > GRACE_S:
                 self._put_back(self._lost.pop(name))
 
     def _put_back(self, lost: _Lost) -> None:
         for key, waiting in lost.waiting.items():
             if lost.fault is not None:
-                waiting.settle(lost.fault)
+                waiting.end(lost.fault, "free")
             elif waiting.tries >= TRIES:
-                self._leave({key: waiting})
-            else:
+                _leave({key: waiting})
+            elif not waiting.reply.done():  # nobody waits for it any more
                 self._queue.append(waiting)
-
-    def _leave(self, group: Mapping[str, _Waiting]) -> None:
-        for waiting in group.values():
-            waiting.settle(BatchOpen("the batch service does not reply"))
 
     async def _poll(self) -> None:
         for batch, group in [*self._under_way.items()]:
             try:
                 results = await self._service.results(batch, [*group])
             except provider_errors() as error:
-                status = find_status(error)
-                silent_s = monotonic() - self._silent.setdefault(batch, monotonic())
-                if status in _NO_ENTRY or silent_s > SILENCE_S:
-                    self._leave(self._under_way.pop(batch))
-                if status != _GONE:
-                    continue
-                results = {}
-            self._silent.pop(batch, None)
+                results = self._read_fault(batch, group, error)
+            else:
+                self._silent.pop(batch, None)
             if results is None:
                 continue
             self._results[batch] = results
@@ -280,12 +295,52 @@ class BatchDesk:
                     f"Batch {batch} was refused ({refused[0]}). For smaller batches, type: the "
                     "same with --connections 100"
                 )
-            for key, waiting in self._under_way.pop(batch).items():
-                waiting.settle(results.get(key) or _no_result(batch))
+            for waiting in self._under_way.pop(batch).values():
+                waiting.take(results, batch)
+
+    def _read_fault(
+        self, batch: str, group: Mapping[str, _Waiting], error: Exception
+    ) -> Results | None:
+        """Tell what a question about a batch came to: no results at all where it is gone."""
+        status = find_status(error)
+        if status == GONE:
+            if not _is_young(group):
+                return {}
+            _leave(self._under_way.pop(batch), _unknown(batch))
+            return None
+        silent_s = monotonic() - self._silent.setdefault(batch, monotonic())
+        if status in _NO_ENTRY or silent_s > SILENCE_S:
+            del self._silent[batch]
+            _leave(self._under_way.pop(batch), error)
+        return None
 
 
-def _no_result(batch: str) -> BatchLost:
-    return BatchLost(f"batch {batch} has no result for the request")
+def _any(group: Mapping[str, _Waiting]) -> _Waiting:
+    return next(iter(group.values()))
+
+
+def _leave(group: Mapping[str, _Waiting], error: Exception | None = None) -> None:
+    """Leave requests to the next program; a key that is refused is read from the cause."""
+    if not isinstance(error, BadConfig):
+        cause, error = error, BatchOpen("the batch service does not reply")
+        error.__cause__ = cause
+    for waiting in group.values():
+        waiting.end(error, "open")
+
+
+def _is_young(group: Mapping[str, _Waiting]) -> bool:
+    """Tell whether a service must still know a batch, unless somebody took it away there."""
+    payment = _any(group).ticket.payment
+    sent = payment.book.batch_of(payment.id)
+    return sent is not None and datetime.now(UTC) - sent.at < KNOWN
+
+
+def _unknown(batch: str) -> BadConfig:
+    return BadConfig(
+        f"The provider knows no batch {batch} under this key and address. Set those under which it "
+        f"was handed over, and type: the same command. From {KNOWN.days} days after it was handed "
+        "over it counts as paid and lost, and is asked again"
+    )
 
 
 def _size(request: dict[str, Any]) -> int:

@@ -11,7 +11,7 @@ from inspect_ai.model import BatchConfig
 from inspect_ai.model._providers._google_batch import GoogleBatcher
 
 from agent.models.batches.desk import BatchDesk
-from agent.models.batches.service import NO_RETRIES, BatchService
+from agent.models.batches.service import NO_RETRIES, BatchLost, BatchService, Results, read_lines
 from store.runs.payment_book import BatchSent
 
 _LOOKED_THROUGH = 500  # newest batches
@@ -69,8 +69,11 @@ class _NamedBatcher(GoogleBatcher):
     def _parse_jsonl_line(self, line_data: dict[str, Any]) -> tuple[str, Any]:
         try:
             return super()._parse_jsonl_line(line_data)
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            return str(line_data.get("key") or ""), error
+        except (AssertionError, AttributeError, LookupError, TypeError, ValueError):
+            return str(line_data.get("key") or ""), BatchLost("a result cannot be read")
+
+    async def _parse_result_file(self, file_uri: str) -> Results:
+        return read_lines(await self._download_result_file(file_uri), self._parse_jsonl_line)
 
 
 def _as_json(value: Any) -> Any:

@@ -12,7 +12,14 @@ from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
 
 from agent.models.batches.desk import BatchDesk
-from agent.models.batches.service import NO_RETRIES, BatchRefused, BatchService, Results
+from agent.models.batches.service import (
+    NO_RETRIES,
+    BatchLost,
+    BatchRefused,
+    BatchService,
+    Results,
+    read_lines,
+)
 from store.runs.payment_book import BatchSent
 
 _OURS = "feedsway"
@@ -111,8 +118,11 @@ class _NamedBatcher(OpenAIBatcher[Any]):
                 )
                 return key, self._openai_client._make_status_error_from_response(said)
             return key, _refused(line_data["error"].get("code"))
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            return key, error
+        except (AttributeError, LookupError, TypeError, ValueError):
+            return key, BatchLost("a result cannot be read")
+
+    async def _parse_result_file(self, file_uri: str) -> Results:
+        return read_lines(await self._download_result_file(file_uri), self._parse_jsonl_line)
 
 
 def _refused(code: Any) -> BatchRefused:

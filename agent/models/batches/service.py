@@ -7,10 +7,12 @@ failed as a whole.
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from agent.models.service_faults import find_status, provider_errors
 from store.runs.payment_book import BatchSent
 
 Results = dict[str, Any]
@@ -21,8 +23,30 @@ NO_RETRIES: Any = {}
 """In the place of inspect_ai's rules for handing over again, which are not used."""
 
 
+GONE = 404
+
+
+def read_lines(raw: bytes, read: Callable[[dict[str, Any]], tuple[str, Any]]) -> Results:
+    """Read lines of results, each by itself: one that is no JSON stands for one request at most.
+
+    inspect_ai also divides them at separators of lines within a reply, and reads none then.
+    """
+    results: Results = {}
+    for line in raw.split(b"\n"):
+        try:
+            key, result = read(json.loads(line))
+        except (AttributeError, LookupError, TypeError, ValueError):
+            continue
+        results[key] = result
+    return results
+
+
 class BatchRefused(RuntimeError):
     """A request that a batch service did not answer, and does not charge for."""
+
+
+class BatchLost(RuntimeError):
+    """A batch ended, or is gone, without a readable result for a request: it may be charged for."""
 
 
 class StillUnderWay(RuntimeError):
@@ -65,11 +89,19 @@ class BatchService(ABC):
         from inspect_ai.model._providers.util.batch import Batch
 
         asked: Any = Batch(batch, dict.fromkeys(keys))  # type: ignore[arg-type]
-        state = await self.batcher._check_batch(asked)
-        if state.completion_info is not None:
+        try:
+            state = await self.batcher._check_batch(asked)
+        except AssertionError:  # Google's batch has ended, and tells of no results
+            return {}
+        if state.completion_info is None:
+            return self.ended_without(batch, state.failed_count >= len(keys))
+        try:
             done: Results = await self.batcher._handle_batch_result(asked, state.completion_info)
-            return done
-        return self.ended_without(batch, state.failed_count >= len(keys))
+        except provider_errors() as error:
+            if find_status(error) == GONE:
+                return {}
+            raise
+        return done
 
     def call_next(self, name: str) -> None:  # noqa: B027
         """Have the next batch go under a name, where the service has room for one."""

@@ -105,7 +105,7 @@ class BatchKnobs:
         reply. Clients ask anew by themselves, unless told otherwise, and so create another batch.
     reply_of_create_after_s : seconds between a batch's creation and the reply that names it.
     refuse_create : the statuses (429, 500) that the next creations are answered with, in a row.
-    refuse_polls : so many questions about one batch are answered 500.
+    refuse_polls : so many questions about one batch are answered 500, or `refuse_polls_with`.
     lose_results : batches end with all billed and nothing to fetch.
     lose_lines : questions that are billed and missing among the results.
     """
@@ -119,6 +119,7 @@ class BatchKnobs:
     reply_of_create_after_s: float = 0.0
     refuse_create: list[int] = field(default_factory=list)
     refuse_polls: int = 0
+    refuse_polls_with: int = 500
     lose_results: bool = False
     lose_lines: Choice = ()
 
@@ -258,7 +259,7 @@ class BatchService(ABC):
     async def retrieve(self, request: Request) -> Response:
         if self.queue.knobs.refuse_polls > 0:
             self.queue.knobs.refuse_polls -= 1
-            return self.refuse(500, "Not now.")
+            return self.refuse(self.queue.knobs.refuse_polls_with, "Not now.")
         batch = self.find(request)
         if batch is None:
             return self.refuse(404, "No such batch.")

@@ -267,6 +267,8 @@ class EditorAndChecker:
         self.name = editor.name
         self._editor = editor
         self._checker = checker
+        self._checking = 0
+        self._checked = asyncio.Condition()
 
     @property
     def fingerprint(self) -> str:
@@ -283,7 +285,9 @@ class EditorAndChecker:
 
     @property
     def at_once(self) -> int:
-        """As many as either takes."""
+        """As many as either takes; those of an editor that limits itself, such as in batches."""
+        if self._editor.capabilities.limits_itself:
+            return self._editor.at_once
         return min(self._editor.at_once, self._checker.at_once)
 
     @property
@@ -298,7 +302,19 @@ class EditorAndChecker:
 
     async def ask(self, question: Question) -> Reply:
         """Let the editor write and the checker judge."""
-        chosen = self._editor if question.prompt.kind == "text" else self._checker
+        if question.prompt.kind == "text" or self._checker is self._editor:
+            return await self._ask(self._editor, question)
+        async with self._checked:
+            await self._checked.wait_for(lambda: self._checking < self._checker.at_once)
+            self._checking += 1
+        try:
+            return await self._ask(self._checker, question)
+        finally:
+            self._checking -= 1
+            async with self._checked:
+                self._checked.notify_all()
+
+    async def _ask(self, chosen: Model, question: Question) -> Reply:
         if is_free(chosen):
             return await chosen.ask(question)
         return await ask_metered(chosen, question, prices.find(chosen.name))

@@ -275,3 +275,16 @@ def test_a_key_that_is_refused_in_the_middle_is_named(
     done = rejudge(data, GPT)
     assert done.exit_code == 0, done.output
     assert len(server.bills) == VIDEOS
+
+
+def test_a_live_checker_of_pairs_keeps_no_batch_small(
+    server: BillingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes few questions at once, and the editor's batch all."""
+    monkeypatch.setattr(desk, "GATHER_S", 1)
+    data = DataFolder(tmp_path)
+    keep_run(data, "r1", [f"rgb({20 * number}, 90, 60)" for number in range(12)])
+    words = ["pairs", "r1", "--model", GPT, "--checker", CLAUDE, "--kind", "object", "--batch"]
+    done = CliRunner().invoke(cli, [*words, "--data", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert [len(batch.questions) for batch in server.batches] == [11, 12]

@@ -55,19 +55,21 @@ def count_questions(
 ) -> dict[Judge, QuestionCount]:
     """Count the questions of a study's cells, by judge.
 
-    A persona is asked about the runs of its own draw: those of its group and block.
+    A persona is asked about the runs of its own draw: those of its group and block. Every judge of
+    a study is asked about all of its runs, as the commands ask that a complete study prints.
     """
     counts: dict[Judge, QuestionCount] = {}
-    draws: Counter[tuple[Judge, str, int]] = Counter()
+    draws: Counter[tuple[str, int]] = Counter()
     for cell in cells:
         judge = (cell.model, cell.strategy)
         watched = QuestionCount(watching=declared.windows.total)
         counts[judge] = counts.get(judge, QuestionCount()) + watched
         if cell.arm == "treatment":
-            draws[judge, cell.group, cell.block] += 1
+            draws[cell.group, cell.block] += 1
     if declared.judged_again:
-        for (judge, _, _), personas in draws.items():
-            counts[judge] += _stored(declared, personas)
+        for judge in counts:
+            for personas in draws.values():
+                counts[judge] += _stored(declared, personas)
     return counts
 
 

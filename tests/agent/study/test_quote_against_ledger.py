@@ -71,7 +71,7 @@ def study_with_runs(folder: Path, model: str, frames: int = 1, more: str = "") -
                 started(
                     run,
                     persona=persona,
-                    model=model,
+                    model=cell.model,
                     config=config,
                     prompts=hashes("simple"),
                     windows=study.declared.windows,
@@ -156,6 +156,16 @@ def test_drawn_and_mirrored_questions_are_counted(
     with BillingServer().running(monkeypatch) as server:
         rejudge_as_printed(data, "openai/gpt-4o", "--others", "0.5", "--mirrored")
     assert len(server.bills) == answers(data) == 48
+
+
+def test_every_judge_of_a_study_is_asked_about_all_of_its_runs(tmp_path: Path) -> None:
+    models = ("scripted/yes", "scripted/no")
+    file, data = study_with_runs(tmp_path, '", "'.join(models))
+    told = run_command("study", str(file), "--dry-run", "--data", str(data))
+    assert "36 while watching, and 144 about stored frames afterwards" in told
+    for model in models:
+        rejudge_as_printed(data, model)
+    assert answers(data) == 144
 
 
 def test_a_local_model_costs_no_money_and_as_many_calls(tmp_path: Path) -> None:

@@ -150,6 +150,7 @@ class BatchDesk:
         if self._worker is not None:
             self._worker.cancel()
             await asyncio.wait([self._worker])
+        await self._service.close()
 
     async def _work(self) -> None:
         while self._queue or self._lost or self._under_way:
@@ -176,22 +177,21 @@ class BatchDesk:
             and monotonic() - self._newest < GATHER_S
         ):
             return False
+        calls = tuple(waiting.ticket.payment.id for waiting in part)
+        sent = BatchSent(at=datetime.now(UTC), name=secrets.token_hex(8), calls=calls)
+        part[0].ticket.payment.book.send(sent)
+        lost = _Lost(sent, monotonic(), {waiting.key: waiting for waiting in part})
+        self._lost[sent.name] = lost  # until it is known to be there
         for waiting in part:
             self._queue.remove(waiting)
             waiting.tries += 1
-        calls = tuple(waiting.ticket.payment.id for waiting in part)
-        sent = BatchSent(at=datetime.now(UTC), name=secrets.token_hex(8), calls=calls)
-        book = part[0].ticket.payment.book
-        book.send(sent)
-        group = {waiting.key: waiting for waiting in part}
+        requests = {key: waiting.request for key, waiting in lost.waiting.items()}
         try:
-            batch = await self._service.create(
-                {key: waiting.request for key, waiting in group.items()}, sent.name
-            )
+            batch = await self._service.create(requests, sent.name)
         except provider_errors() as error:
-            self._not_handed_over(sent, group, error)
-            return bool(self._queue)
-        self._handed_over(sent, batch, group)
+            self._not_handed_over(lost, error)
+        else:
+            self._handed_over(lost, batch)
         return bool(self._queue)
 
     def _fill_one(self) -> list[_Waiting]:
@@ -206,10 +206,10 @@ class BatchDesk:
                 break
         return part
 
-    def _handed_over(self, sent: BatchSent, batch: str, group: Mapping[str, _Waiting]) -> None:
-        if group:
-            book = next(iter(group.values())).ticket.payment.book
-            book.send(sent.model_copy(update={"batch": batch}))
+    def _handed_over(self, lost: _Lost, batch: str) -> None:
+        group = self._lost.pop(lost.sent.name).waiting
+        book = next(iter(group.values())).ticket.payment.book
+        book.send(lost.sent.model_copy(update={"batch": batch}))
         for waiting in group.values():
             waiting.request = {}
         self._under_way.setdefault(batch, {}).update(group)
@@ -218,17 +218,14 @@ class BatchDesk:
             "has a day for it. To stop waiting, press Ctrl-C: the same command goes on."
         )
 
-    def _not_handed_over(
-        self, sent: BatchSent, group: dict[str, _Waiting], error: Exception
-    ) -> None:
+    def _not_handed_over(self, lost: _Lost, error: Exception) -> None:
         """Refused for good, or perhaps taken all the same: then it is looked for."""
         status = find_status(error)
         if status is not None and 400 <= status < 500 and status not in _PASSING:
-            for waiting in group.values():
+            for waiting in self._lost.pop(lost.sent.name).waiting.values():
                 waiting.settle(error)
-            return
-        passes = status is not None or isinstance(error, OSError) or is_broken_off(error)
-        self._lost[sent.name] = _Lost(sent, monotonic(), group, None if passes else error)
+        elif status is None and not isinstance(error, OSError) and not is_broken_off(error):
+            lost.fault = error
 
     async def _look_for_lost(self) -> None:
         for name, lost in [*self._lost.items()]:
@@ -241,7 +238,7 @@ class BatchDesk:
                     self._leave(self._lost.pop(name).waiting)
                 continue
             if batch is not None:
-                self._handed_over(lost.sent, batch, self._lost.pop(name).waiting)
+                self._handed_over(lost, batch)
             elif (datetime.now(UTC) - lost.sent.at).total_seconds() > GRACE_S:
                 self._put_back(self._lost.pop(name))
 

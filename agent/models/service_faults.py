@@ -20,6 +20,7 @@ _ROOTS = {
     "mistralai.models": "SDKError",
     "botocore.exceptions": "ClientError",
     "httpx": "HTTPError",
+    "aiohttp": "ClientError",
     "tenacity": "RetryError",
 }
 """Where each provider's own exceptions begin; they have no common root."""

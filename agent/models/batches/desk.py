@@ -168,6 +168,7 @@ class BatchDesk:
         if self._worker is not None:
             self._worker.cancel()
             await asyncio.wait([self._worker])
+        await self._service.close()
 
     async def _work(self) -> None:
         while self._queue or self._lost or self._under_way:

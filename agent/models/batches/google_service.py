@@ -6,7 +6,7 @@ import base64
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from google.genai.types import CreateBatchJobConfig
+from google.genai.types import CreateBatchJobConfig, HttpOptions, HttpRetryOptions
 from inspect_ai.model import BatchConfig
 from inspect_ai.model._providers._google_batch import GoogleBatcher
 
@@ -14,6 +14,8 @@ from agent.models.batches.desk import BatchDesk
 from agent.models.batches.service import NO_RETRIES, BatchLost, BatchService, Results, read_lines
 from store.runs.payment_book import BatchSent
 
+_ONCE = HttpOptions(retry_options=HttpRetryOptions(attempts=1))
+"""Its client would hand the same over twice where a connection breaks off."""
 _LOOKED_THROUGH = 500  # newest batches
 
 
@@ -27,6 +29,9 @@ class GoogleService(BatchService):
 
     def call_next(self, name: str) -> None:
         self.batcher.name = name
+
+    async def close(self) -> None:
+        await self.batcher._client.aio.aclose()
 
     async def find(self, sent: BatchSent, keys: Sequence[str]) -> str | None:  # noqa: ARG002
         looked = 0
@@ -62,7 +67,7 @@ class _NamedBatcher(GoogleBatcher):
         job = await self._client.aio.batches.create(
             model=self._model_name,
             src=file_id,
-            config=CreateBatchJobConfig(display_name=self.name),
+            config=CreateBatchJobConfig(display_name=self.name, http_options=_ONCE),
         )
         return job.name or ""
 

@@ -113,6 +113,9 @@ class BatchService(ABC):
         """
         return {} if none_left else None
 
+    async def close(self) -> None:  # noqa: B027
+        """Close what was opened for batches alone."""
+
     @abstractmethod
     async def find(self, sent: BatchSent, keys: Sequence[str]) -> str | None:
         """Look for a batch of which it is not known whether it was handed over.

@@ -155,24 +155,27 @@ def test_as_many_are_under_way_as_the_model_takes_by_then() -> None:
     assert seen[-1] == (1, 1)
 
 
-def test_nothing_more_is_asked_once_the_budget_is_spent_and_what_is_under_way_is_kept() -> None:
-    begun: list[int] = []
+@pytest.mark.parametrize("at_once", [1, 5, 20])
+def test_a_budget_is_used_up_and_then_nothing_more_is_asked(at_once: int) -> None:
+    """A cup is held at two while it is asked, and costs one."""
+    cap, spent, held = 10, 0, 0
     kept: list[int] = []
 
     async def ask(cup: int) -> Sip:
-        begun.append(cup)
-        await asyncio.sleep(0.01 if cup < 4 else 0)
-        if cup == 4:
-            raise BudgetSpent("enough", cost_usd=1.0, tokens=1)
+        nonlocal spent, held
+        if spent + held + 2 > cap:
+            raise BudgetSpent("enough", cost_usd=spent, tokens=1)
+        held += 2
+        await asyncio.sleep(0.001 * (cup % 3))
+        held, spent = held - 2, spent + 1
         return Sip(cup=cup)
 
     stream: QuestionStream[int, Sip] = QuestionStream(
-        ALL, lambda: 5, lambda answered: kept.extend(cup for cup, _ in answered)
+        ALL, lambda: at_once, lambda answered: kept.extend(cup for cup, _ in answered)
     )
-    asyncio.run(stream.answer(ask))
+    asyncio.run(asyncio.wait_for(stream.answer(ask), 10))
     assert isinstance(stream.ended, BudgetSpent)
-    assert begun == [0, 1, 2, 3, 4]
-    assert sorted(kept) == [0, 1, 2, 3]
+    assert len(kept) == len(set(kept)) == spent == cap - 1
 
 
 def test_what_was_tried_often_comes_last(tmp_path: Path) -> None:

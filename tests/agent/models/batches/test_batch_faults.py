@@ -45,8 +45,8 @@ from tests.agent.models.billing_server import BillingServer
 from tests.agent.models.test_billing import need_client
 from tests.store.samples import keep_run
 
-_PATIENT = _IN_A_PROCESS.replace("0.05", "60").replace("0.1", "1")
-"""It hands over all questions together, and looks for nothing afterwards."""
+_PATIENT = _IN_A_PROCESS.replace("0.05", "60")
+"""It looks for nothing after it has handed over."""
 
 __all__ = ["_quick", "data", "server"]  # fixtures
 
@@ -224,7 +224,7 @@ def test_a_picture_of_two_runs_is_paid_once_after_a_kill(
     server.knobs.hold = True
     words = ["rejudge", "r1", "r2", "--model", GPT, "--batch", "--data", str(data.root)]
     program = subprocess.Popen(
-        [sys.executable, "-c", _IN_A_PROCESS.replace("0.1", "1"), *words],
+        [sys.executable, "-c", _IN_A_PROCESS, *words],
         env=os.environ,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -278,10 +278,9 @@ def test_a_key_that_is_refused_in_the_middle_is_named(
 
 
 def test_a_live_checker_of_pairs_keeps_no_batch_small(
-    server: BillingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: BillingServer, tmp_path: Path
 ) -> None:
     """It takes few questions at once, and the editor's batch all."""
-    monkeypatch.setattr(desk, "GATHER_S", 1)
     data = DataFolder(tmp_path)
     keep_run(data, "r1", [f"rgb({20 * number}, 90, 60)" for number in range(12)])
     words = ["pairs", "r1", "--model", GPT, "--checker", CLAUDE, "--kind", "object", "--batch"]

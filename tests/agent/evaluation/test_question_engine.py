@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import BudgetSpent
+from agent.errors import BadConfig, BudgetSpent
 from agent.evaluation.question_engine import (
     KeyedQuestion,
     QuestionEngine,
@@ -176,6 +177,26 @@ def test_a_budget_is_used_up_and_then_nothing_more_is_asked(at_once: int) -> Non
     asyncio.run(asyncio.wait_for(stream.answer(ask), 10))
     assert isinstance(stream.ended, BudgetSpent)
     assert len(kept) == len(set(kept)) == spent == cap - 1
+
+
+def test_questions_that_fail_together_are_told_once() -> None:
+    """No traceback of the others follows on the terminal."""
+    unread: list[dict[str, object]] = []
+
+    async def ask(cup: int) -> Sip:
+        await asyncio.sleep(0)
+        raise BadConfig("the key is refused")
+
+    async def answer() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: unread.append(told))
+        stream: QuestionStream[int, Sip] = QuestionStream(ALL, lambda: 5)
+        with pytest.raises(BadConfig):
+            await stream.answer(ask)
+        del stream
+        gc.collect()
+
+    asyncio.run(answer())
+    assert unread == []
 
 
 def test_what_was_tried_often_comes_last(tmp_path: Path) -> None:

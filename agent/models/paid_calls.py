@@ -155,11 +155,14 @@ class Meter:
 
         Raises ``BadConfig`` where the question is with a batch service, and would be paid twice.
         """
-        if self.in_batch() is not None:
+        call = self.in_batch()
+        if call is not None and self._till.book.batch_of(call.id) is not None:
             raise BadConfig(
                 "Some of these questions are with the provider's batch service, and would be paid "
                 "twice. Type: the same with --batch"
             )
+        if call is not None:  # it was never handed over
+            Payment(self._till, call, self._asked(price)).refuse()
         dearest = [Balance()]
 
         def allow(balance: Balance) -> None:

@@ -259,6 +259,24 @@ def test_new_questions_are_asked_beside_a_batch_that_is_waited_for(
     assert len(server.bills) == VIDEOS + len(new)
 
 
+def test_what_was_not_handed_over_yet_may_be_asked_live(
+    server: BillingServer, data: DataFolder
+) -> None:
+    program = subprocess.Popen(
+        [sys.executable, "-c", _IN_A_PROCESS.replace("0.5", "60"), *_words(data, GPT)],
+        env=os.environ,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    with program:
+        wait_until(lambda: len(booked(data).standing()) == VIDEOS - 1)
+        program.send_signal(signal.SIGKILL)
+    done = rejudge(data, GPT, batch=False)
+    assert done.exit_code == 0, done.output
+    assert answered(data) == len(server.bills) == VIDEOS
+    assert not booked(data).standing()
+
+
 def test_a_key_that_is_refused_in_the_middle_is_named(
     server: BillingServer, data: DataFolder
 ) -> None:

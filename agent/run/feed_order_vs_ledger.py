@@ -99,7 +99,8 @@ def _as_shown(page: Sequence[FeedBatch], shown: Mapping[_Place, int]) -> list[_P
     """List the places of a page in the order in which their batches were shown.
 
     Responses may come in another order. Of one of which less than half was shown, what another
-    lists as well was shown from there.
+    lists as well was shown from there. One alone may be listed by two that came in another order,
+    of which the ledger keeps the first: it bounds no hole in its own.
     """
     listings = Counter(digest for batch in page for digest in set(batch.order))
     used: list[tuple[float, list[_Place], list[int]]] = []
@@ -113,7 +114,10 @@ def _as_shown(page: Sequence[FeedBatch], shown: Mapping[_Place, int]) -> list[_P
     for number, (_, places, there) in enumerate(used):
         due = places[: there[-1] + 1] if number == len(used) - 1 else places
         if 2 * len(there) < len(due):
-            due = [place for place in due if place in shown or listings[place[1]] == 1]
+            alone = len(there) == 1
+            due = [
+                place for place in due if place in shown or (listings[place[1]] == 1 and not alone)
+            ]
         listed += due
     return listed
 

@@ -27,6 +27,7 @@ from agent.evaluation import question_engine
 from agent.evaluation.value_spectrum import SpectrumPlan, ask_spectrum
 from agent.judge.spending_cap import SpendingCap
 from agent.models.base import Question, Reply
+from agent.models.batches import desk
 from agent.playground.catalogue import load_catalogue
 from agent.playground.clips import ClipStore, default_cache
 from store import encoders
@@ -37,6 +38,7 @@ from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
 from store.runs.ledger_lines import Video
 from store.runs.rejudgements import read_judgements
+from tests.agent.models.billing_server import BillingServer
 from tests.agent.models.fault_server import Server, frames_of
 from tests.agent.models.made_models import Recorded
 from tests.e2e.commands import until
@@ -288,6 +290,24 @@ def test_a_model_served_over_http_ends_in_the_report(bright: Server, data: DataF
     assert len(kept) == 3
     usage = read_judgements(kept[0]).asked[0].judgement.usage
     assert (usage.input_tokens, usage.output_tokens) == (90, 2)
+
+
+def test_a_spectrum_is_asked_in_batches(
+    data: DataFolder, retrieval: Retrieval, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures are one batch, both ways; the first question is live, and the report is complete."""
+    for name in ("TICK_S", "GATHER_S"):
+        monkeypatch.setattr(desk, name, 0.1)
+    model = "openai/gpt-4o"
+    with BillingServer().running(monkeypatch) as server:
+        result = typed(data, "--model", model, "--wordings", "1", "--batch", "--json")
+    found = scores(result, model)
+    told = json.loads(result.stdout)
+    assert told["models"][model]["missing"] == {}
+    assert len(server.bills) == 2 * told["frames"] == 2 * len(retrieval.shown)
+    assert len(server.batch_bills) == len(server.bills) - 1
+    assert len(server.batches) == 1
+    assert found
 
 
 def test_a_model_that_takes_no_pictures_reads_descriptions(

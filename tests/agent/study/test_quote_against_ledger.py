@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from agent.cli import cli
+from agent.models.batches import desk
 from agent.study.preparation import keep_study, prepare_study
 from agent.study.quote import OWN_SITE_FRAME, StudyQuote, quote_study
 from agent.study.study_file import load_study
@@ -142,6 +143,39 @@ def test_calls_are_equal_and_money_is_within_five_percent(
     paid = PaymentBook(data / "payments.jsonl").balance(["study/small"])
     assert paid.calls == 36
     assert paid.cost_usd == pytest.approx(stored, rel=NEAR)
+
+
+@pytest.mark.parametrize(
+    "model", ["openai/gpt-4o", "anthropic/claude-sonnet-5-5", "google/gemini-3.8-flash"]
+)
+def test_batches_cost_what_the_quote_says(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command is the one that the study tells; one question of 36 is asked live."""
+    need_client(model)
+    for name in ("TICK_S", "GATHER_S"):
+        monkeypatch.setattr(desk, name, 0.1)
+    file, data = study_with_runs(tmp_path, model, more="[rejudge]\nbatch = true\n")
+    told = run_command("study", str(file), "--dry-run", "--data", str(data))
+    assert "1 batch for stored frames afterwards, each answered within a day" in told
+    quoted = quote(file, data)
+    assert quoted.cost_usd is not None
+    assert quoted.live_usd is not None
+    with BillingServer().running(monkeypatch) as server:
+        rejudge_as_printed(data, model, "--batch")
+    assert len(server.bills) == answers(data) == quoted.questions.stored == 36
+    assert len(server.batch_bills) == 35
+    watching = quoted.live_usd * quoted.questions.watching / quoted.questions.total
+    paid = PaymentBook(data / "payments.jsonl").balance(["study/small"])
+    assert paid.cost_usd == pytest.approx(quoted.cost_usd - watching, rel=NEAR)
+
+
+def test_a_study_without_a_batch_service_declares_none(tmp_path: Path) -> None:
+    file, data = study_with_runs(tmp_path, "embedded/conse")
+    file.write_text(file.read_text("utf-8") + "[rejudge]\nbatch = true\n", "utf-8")
+    refused = CliRunner().invoke(cli, ["study", str(file), "--dry-run", "--data", str(data)])
+    assert refused.exit_code == 2
+    assert "embedded/conse has no batch service known here" in " ".join(refused.stderr.split())
 
 
 def test_drawn_and_mirrored_questions_are_counted(

@@ -263,7 +263,7 @@ def test_what_was_not_handed_over_yet_may_be_asked_live(
     server: BillingServer, data: DataFolder
 ) -> None:
     program = subprocess.Popen(
-        [sys.executable, "-c", _IN_A_PROCESS.replace("0.5", "60"), *_words(data, GPT)],
+        [sys.executable, "-c", _IN_A_PROCESS.replace("1.0", "60"), *_words(data, GPT)],
         env=os.environ,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

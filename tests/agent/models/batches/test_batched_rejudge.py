@@ -30,7 +30,7 @@ pytestmark = [
 ]
 
 GPT, CLAUDE, GEMINI = "openai/gpt-4o", "anthropic/claude-sonnet-5-5", "google/gemini-3.8-flash"
-WAITS = {"TICK_S": 0.05, "GATHER_S": 0.5, "GRACE_S": 0.5}
+WAITS = {"TICK_S": 0.05, "GATHER_S": 1.0, "GRACE_S": 0.5}
 VIDEOS = 8
 
 two_services = pytest.mark.parametrize("model", [GPT, CLAUDE])

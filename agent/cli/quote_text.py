@@ -66,11 +66,9 @@ def money_text(quote: StudyQuote) -> list[str]:
 
 def _thinking_lines(quote: StudyQuote) -> list[str]:
     """The most that models cost which think before they answer."""
-    from agent.models.paid_calls import REPLY_TOKENS
-
     return [
         f"{judge.model} may think first, and is paid for it: "
-        f"{dollars(judge.thinking_usd)} at most, with {REPLY_TOKENS:,} tokens a reply."
+        f"{dollars(judge.thinking_usd)} at most, with {judge.reply_tokens:,} tokens a reply."
         for judge in quote.judges
         if judge.thinking_usd is not None
     ]

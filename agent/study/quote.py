@@ -43,7 +43,8 @@ class JudgeQuote:
     ``cost_usd``: while watching and afterwards; ``batch_usd`` the same where the stored frames go
     through the provider's batch service. ``None`` where no price is known. ``off``: how far the
     money may be off, as a share, by the estimate of tokens alone. ``thinking_usd``: the most that a
-    model that thinks first may cost, with replies as long as they may be; ``None`` for others.
+    model that thinks first may cost, with replies as long as they may be, of ``reply_tokens``;
+    ``None`` for others.
     """
 
     model: str
@@ -55,6 +56,7 @@ class JudgeQuote:
     batch_usd: float | None
     off: float
     thinking_usd: float | None = None
+    reply_tokens: int = REPLY_TOKENS
 
     @property
     def tokens(self) -> int:
@@ -159,13 +161,14 @@ def _quote_judge(
         return JudgeQuote(model, strategy, count, 0, 0, 0.0, 0.0, 0.0)
     watching, *stored = put = _questions_put(declared, judge, count, personas)
     price = prices.find(model)
+    reply_tokens = _longest_reply(declared, model)
     cost = batch = most = None
     if price is not None:
         watched = watching.cost(price)
         cost = watched + sum(each.cost(price) for each in stored)
         batch = watched + sum(each.cost(price.batched) for each in stored)
         if find_picture_rule(model).thinks:
-            most = sum(each.most(price) for each in put)
+            most = sum(each.most(price, reply_tokens) for each in put)
     input_tokens = sum(each.number * each.tokens.input_tokens for each in put)
     return JudgeQuote(
         model=model,
@@ -177,7 +180,14 @@ def _quote_judge(
         batch_usd=batch,
         off=sum(each.number * each.tokens.off for each in put) / max(input_tokens, 1),
         thinking_usd=most,
+        reply_tokens=reply_tokens,
     )
+
+
+def _longest_reply(declared: StudyDeclaration, model: str) -> int:
+    """Tokens of a reply at most, thoughts included, as the study sets them."""
+    settings = declared.model_settings.get(model)
+    return settings.max_tokens if settings and settings.max_tokens else REPLY_TOKENS
 
 
 @dataclass(frozen=True)
@@ -193,9 +203,9 @@ class _QuestionsPut:
         written = read if read >= CACHED_FROM else 0
         return self.number * price.cost(read, replied, cache_write=written)
 
-    def most(self, price: prices.Price) -> float:
+    def most(self, price: prices.Price, reply_tokens: int) -> float:
         """Price them with replies as long as they may be."""
-        return self.number * price.dearest(self.tokens.input_tokens, REPLY_TOKENS)
+        return self.number * price.dearest(self.tokens.input_tokens, reply_tokens)
 
 
 def _questions_put(

@@ -115,6 +115,15 @@ class RejudgementHeader(Record):
             named = (*named, sorted(self.settings.items()))
         return file_slug(f"{self.model}-{self.strategy}", named)
 
+    @property
+    def manner(self) -> str:
+        """How it was asked, in words, as far as that is not as ever; empty if it is."""
+        words = [self.order] if self.order != "persona-first" else []
+        words += [f"explain={self.explain}"] if self.explain != "never" else []
+        return ", ".join(
+            [*words, *(f"{name}={self.settings[name]}" for name in sorted(self.settings))]
+        )
+
     def path(self, run_folder: Path) -> Path:
         return run_folder / FOLDER / f"{self.slug}.jsonl"
 

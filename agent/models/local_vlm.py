@@ -249,25 +249,21 @@ class HfVlm:
             shared = self._shared(beginning, chats)
         except _UNSHARED:
             if self.shares_pictures is None:
-                self._see_anew("cannot go on from it")
-            return self._in_batches(chats, 1)  # else it is this picture alone
-        if self._is_as_alone(chats, shared):
-            return shared
+                self._see_anew("cannot go on from it")  # else it is this picture alone
+        else:
+            if self._is_as_alone(chats, shared):
+                return shared
         return self._in_batches(chats, 1)
 
     def _is_as_alone(self, chats: Sequence[Chat], shared: Sequence[GeneratedReply]) -> bool:
-        """Compare replies with those of chats alone; where they differ, no picture is shared again.
+        """Compare replies with those of chats alone, of a chat longer than all before.
 
-        It is done whenever a chat is longer than all that were compared: some models see positions
-        otherwise from a certain length on.
+        Some models see positions otherwise from a length on; then no picture is shared again.
         """
         longest = max(range(len(shared)), key=lambda place: shared[place].input_tokens)
         if shared[longest].input_tokens <= self._compared_tokens:
             return True
-        off = [
-            _differences(self.generate([chats[place]], 1)[0], shared[place])
-            for place in sorted({0, longest})
-        ]
+        off = [_differences(self.generate([chats[at]], 1)[0], shared[at]) for at in {0, longest}]
         most, most_odds = _EXACT if self._exact else _ROUNDED
         if all(one <= most and odds <= most_odds for one, odds in off):
             self.shares_pictures, self._compared_tokens = True, shared[longest].input_tokens
@@ -291,10 +287,8 @@ class HfVlm:
         except torch.OutOfMemoryError as error:
             raise self._too_big() from error
         return [
-            self._generated(
-                each.probabilities, [int(each.probabilities.argmax())], each.prompt_tokens
-            )
-            for each in firsts
+            self._generated(one.probabilities, [int(one.probabilities.argmax())], one.prompt_tokens)
+            for one in firsts
         ]
 
     def _reply(self, question: Question, generated: GeneratedReply) -> Reply:

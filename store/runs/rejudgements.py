@@ -118,11 +118,11 @@ class RejudgementHeader(Record):
     @property
     def manner(self) -> str:
         """How it was asked, in words, as far as that is not as ever; empty if it is."""
-        words = [self.order] if self.order != "persona-first" else []
-        words += [f"explain={self.explain}"] if self.explain != "never" else []
-        return ", ".join(
-            [*words, *(f"{name}={self.settings[name]}" for name in sorted(self.settings))]
-        )
+        words: list[str] = [] if self.order == "persona-first" else [self.order]
+        if self.explain != "never":
+            words.append(f"explain={self.explain}")
+        words += [f"{name}={value}" for name, value in sorted(self.settings.items())]
+        return ", ".join(words)
 
     def path(self, run_folder: Path) -> Path:
         return run_folder / FOLDER / f"{self.slug}.jsonl"

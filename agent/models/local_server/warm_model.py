@@ -24,7 +24,6 @@ from PIL import Image
 
 from agent.errors import BadConfig, ModelFailed
 from agent.model_settings import ModelSettings
-from agent.models import check, check_settings
 from agent.models.base import Question, Reply
 from agent.models.local_server import worker_messages as messages
 from agent.models.local_server.lease import ServerLease
@@ -246,8 +245,6 @@ def _claim_worker(name: str, settings: ModelSettings) -> ServerLease | None:
     """Come to a model's worker; ``None`` where it has none, or opening it says why not."""
     if not (parse_model_name(name).provider.warm and _has_workers()):
         return None
-    check(name)
-    check_settings(name, settings)
     try:
         return ServerLease(model_recipe(name, settings.chosen), _QUIET_S)
     except (OSError, BadConfig):

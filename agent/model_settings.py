@@ -86,7 +86,7 @@ EXAMPLES: dict[str, str] = {
     "device": "cuda",
     "dtype": "bfloat16",
     "attention": "sdpa",
-    "quantization": "4bit",
+    "quantization": "bitsandbytes-4bit",
     "batch_size": "4",
 }
 """A value of each setting, to type."""

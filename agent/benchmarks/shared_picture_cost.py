@@ -96,7 +96,8 @@ def measure_sharing(
     """Ask about ``rounds`` videos each way: as each persona, the question and its opposite."""
     model = make_llava(shape)
     cost = SharingCost(frames, personas)
-    asyncio.run(_together(model, _questions(_draw_frames(0, 1), 2)))  # warms up, and is checked
+    first = _questions(_draw_frames(0, frames), personas)
+    asyncio.run(_together(model, first))  # warms up, and is compared with questions alone
     for number in range(1, rounds + 1):
         asked = _questions(_draw_frames(number, frames), personas)
         one = asyncio.run(_one_by_one(model, asked))

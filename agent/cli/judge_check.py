@@ -108,6 +108,7 @@ async def _measure(options: dict[str, Any], request: ModelRequest, cap: Spending
     from agent.judge.spending_cap import Budgeted, Spending
     from agent.models import load
     from agent.models.local_server import warmed
+    from agent.models.local_server.warm_model import hold_worker
     from agent.models.paid_calls import CappedAccounts
     from agent.playground.catalogue import load_catalogue
     from agent.playground.clips import ClipStore, default_cache
@@ -127,7 +128,8 @@ async def _measure(options: dict[str, Any], request: ModelRequest, cap: Spending
     order: Order = options["order"]
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(warmed(options["model"]))
-        loaded = load(request.name, settings=request.settings)
+        async with hold_worker(request.name, request.settings):
+            loaded = await asyncio.to_thread(load, request.name, settings=request.settings)
         stack.push_async_callback(loaded.close)
         till = CappedAccounts(
             PaymentBook(DataFolder(options["data"]).payments), (_account(options),)

@@ -71,7 +71,7 @@ def _thinking_lines(quote: StudyQuote) -> list[str]:
     """The most that models cost which think before they answer."""
     return [
         f"{judge.model} may think first, and is paid for it: "
-        f"{dollars(judge.thinking_usd)} at most, with replies as long as they may be."
+        f"{dollars(judge.thinking_usd)} at most, with {judge.reply_tokens:,} tokens a reply."
         for judge in quote.judges
         if judge.thinking_usd is not None
     ]

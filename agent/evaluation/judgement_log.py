@@ -46,8 +46,9 @@ from inspect_ai.scorer import Score
 
 from agent.evaluation.rejudge import persona_of
 from agent.models.image_size import opened
+from agent.run.capture import sheet
 from personas import strategies
-from personas.strategies import Prompt
+from personas.strategies import ORDERS, Order, Prompt
 from store.errors import StoreError
 from store.frames.frame_store import FrameStore
 from store.runs.ledger import Ledger
@@ -59,6 +60,7 @@ PREVIEW_SIDE = 360
 _QUALITY = 80
 _ACTING = "acting"
 _CHANGED = "(the wording of that day is not this version's; its hash is in the log's metadata)"
+_STRANGER = "(asked as a persona whose traits are in none of these runs: name its own run as well)"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class LoggedJudge:
     prompts: Mapping[str, str]
     """SHA-256 of each prompt file, by name."""
     explain: bool
+    order: Order
     at: datetime
     revision: str
     """Of feedsway's code."""
@@ -84,9 +87,16 @@ class LoggedQuestion:
     name: str
     step: Step
     judgement: Judgement
+    own: bool
+    """Whether it was put as the persona whose run it is about."""
     mirrored: bool = False
     paraphrase: int = 0
     repeat: int = 0
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is the question itself, in the strategy's own words, and put once."""
+        return not (self.mirrored or self.paraphrase or self.repeat)
 
     @property
     def id(self) -> str:
@@ -103,24 +113,32 @@ class JudgementLogs:
         self._frames, self._folder = frames, folder
         known = [run.started.persona for run in runs]
         self._personas = {(one.id, one.traits_hash): one for one in known}
-        self._previews: dict[str, str] = {}
+        self._previews: dict[tuple[str, ...], str] = {}
+        self._as_sheet = False
 
     def write(self, run: Ledger) -> Iterator[Path]:
         """Write one log for each judge of a run; raises as `read_judgements` does."""
         self._previews.clear()
+        self._as_sheet = bool(run.started.config.get("frames", {}).get("sheet", False))
         yield self._write(run, _ACTING, _acting_judge(run), _acting(run))
         steps = {step.position: step for step in run.steps}
         for path in judgement_files(run.path.parent):
             told = read_judgements(path)
-            asked = [self._question(line, steps) for line in told.asked if line.position in steps]
+            who = run.started.persona
+            asked = [
+                self._question(line, steps[line.position], who)
+                for line in told.asked
+                if line.position in steps
+            ]
             yield self._write(run, path.stem, _later_judge(told), asked)
 
-    def _question(self, line: RejudgedAnswer, steps: Mapping[int, Step]) -> LoggedQuestion:
+    def _question(self, line: RejudgedAnswer, step: Step, who: PersonaRecord) -> LoggedQuestion:
         return LoggedQuestion(
             persona=self._personas.get((line.persona, line.traits)),
             name=line.persona or "nobody",
-            step=steps[line.position],
+            step=step,
             judgement=line.judgement,
+            own=line.persona == who.id and line.traits in ("", who.traits_hash),
             mirrored=line.mirrored,
             paraphrase=line.paraphrase,
             repeat=line.repeat,
@@ -196,19 +214,25 @@ class JudgementLogs:
     def _chat(self, judge: LoggedJudge, one: LoggedQuestion) -> list[ChatMessage]:
         pictures = [ContentImage(image=url) for url in self._pictures(one.step)]
         prompt = _prompt(judge, one)
-        user = prompt.user if prompt else _CHANGED
+        user = prompt.user if prompt else _STRANGER if _has_words(judge) else _CHANGED
         asked = ChatMessageUser(content=[*pictures, ContentText(text=user)])
         if prompt is None or not prompt.system:
             return [asked]
         return [ChatMessageSystem(content=prompt.system), asked]
 
     def _pictures(self, step: Step) -> list[str]:
-        """Return previews as data URIs; of a forgotten frame there is none."""
-        for frame in step.frames:
-            if frame.sha256 not in self._previews:
+        """Return previews as data URIs of what was shown: frames, or one sheet of them.
+
+        Of a forgotten frame there is none, nor of a sheet that held it.
+        """
+        names = tuple(frame.sha256 for frame in step.frames)
+        shown = [names] if self._as_sheet and len(names) > 1 else [(name,) for name in names]
+        for each in shown:
+            if each not in self._previews:
                 with suppress(StoreError):
-                    self._previews[frame.sha256] = _preview(self._frames.read(frame.sha256))
-        return [self._previews[one.sha256] for one in step.frames if one.sha256 in self._previews]
+                    jpegs = [self._frames.read(name) for name in each]
+                    self._previews[each] = _preview(sheet(jpegs) if len(jpegs) > 1 else jpegs[0])
+        return [self._previews[each] for each in shown if each in self._previews]
 
 
 def _acting_judge(run: Ledger) -> LoggedJudge:
@@ -218,6 +242,7 @@ def _acting_judge(run: Ledger) -> LoggedJudge:
         strategy=started.strategy,
         prompts=started.prompts,
         explain=started.config.get("explain") == "all",
+        order=started.config.get("order", ORDERS[0]),
         at=started.at,
         revision=started.provenance.code_version,
     )
@@ -230,6 +255,7 @@ def _later_judge(told: Judgements) -> LoggedJudge:
         strategy=judge.strategy,
         prompts=judge.prompts,
         explain=judge.explain == "all",
+        order=judge.order,
         at=judge.at,
         revision=judge.code_version,
     )
@@ -237,14 +263,12 @@ def _later_judge(told: Judgements) -> LoggedJudge:
 
 def _acting(run: Ledger) -> list[LoggedQuestion]:
     who = run.started.persona
-    return [LoggedQuestion(who, who.id, step, step.judgement) for step in run.steps]
+    return [LoggedQuestion(who, who.id, step, step.judgement, own=True) for step in run.steps]
 
 
 def _prompt(judge: LoggedJudge, one: LoggedQuestion) -> Prompt | None:
-    """Return the words that were put; ``None`` where this version has others."""
-    if judge.strategy not in strategies.strategies():
-        return None
-    if strategies.hashes(judge.strategy) != dict(judge.prompts):
+    """Return the words that were put; ``None`` where they or the persona are not known here."""
+    if not _has_words(judge):
         return None
     if one.persona is None and judge.strategy != "plain":
         return None
@@ -254,7 +278,14 @@ def _prompt(judge: LoggedJudge, one: LoggedQuestion) -> Prompt | None:
         mirrored=one.mirrored,
         paraphrase=one.paraphrase,
         explain=judge.explain,
+        order=judge.order,
     )
+
+
+def _has_words(judge: LoggedJudge) -> bool:
+    """Whether the prompts of that day are this version's."""
+    known = judge.strategy in strategies.strategies()
+    return known and strategies.hashes(judge.strategy) == dict(judge.prompts)
 
 
 def _score(said: Judgement) -> Score:
@@ -266,10 +297,11 @@ def _score(said: Judgement) -> Score:
 
 
 def _results(questions: Sequence[LoggedQuestion]) -> EvalResults:
-    """Return the shares of yes by window, of the videos that count and plain questions alone."""
+    """Return the run's own persona's shares of yes by window, of plain questions that count."""
     said: defaultdict[str, list[bool]] = defaultdict(list)
     for one in questions:
-        if one.judgement.answer is not None and one.step.eligible and not one.mirrored:
+        counts = one.own and one.plain and one.step.eligible
+        if counts and one.judgement.answer is not None:
             said[one.step.phase].append(one.judgement.answer == "yes")
     metrics = {
         window: EvalMetric(name=f"share of yes, {window}", value=fmean(said[window]))

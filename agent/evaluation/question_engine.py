@@ -29,6 +29,7 @@ from agent.models import ModelRequest
 from agent.models import load as load_model
 from agent.models.base import Model
 from agent.models.local_server import warmed
+from agent.models.local_server.warm_model import hold_worker
 from agent.models.paid_calls import CappedAccounts, charged_to
 from personas.persona import Persona
 from store.jsonl.answer_file import KeyedRecord, KeyedWriter
@@ -201,9 +202,10 @@ async def open_models(stack: AsyncExitStack, wanted: Sequence[ModelRequest]) -> 
         await stack.enter_async_context(warmed(name))
     models = []
     for each in wanted:
-        loaded = await asyncio.to_thread(
-            load_model, each.name, each.revision, each.settings, each.connections, each.batch
-        )
+        async with hold_worker(each.name, each.settings):
+            loaded = await asyncio.to_thread(
+                load_model, each.name, each.revision, each.settings, each.connections, each.batch
+            )
         stack.push_async_callback(loaded.close)
         models.append(loaded)
     return models

@@ -106,6 +106,7 @@ class HfVlm:
         }
         self._picture = SharedPicture(checkpoint)
         self.shares_pictures: bool | None = None  # not known before the first questions that could
+        self._compared_tokens = 0  # of the longest chat that was compared with itself alone
         self._waiting: list[_Asked] = []
         self._under_way: list[_Asked] = []
         self._worker: asyncio.Task[None] | None = None
@@ -244,35 +245,36 @@ class HfVlm:
             return self.generate(chats, 1)
         if len(batch) == 1 and not self._picture.keeps(beginning):
             return self.generate(chats, 1)
-        if self.shares_pictures is None:
-            return self._first_shared(beginning, chats)
-        try:
-            return self._shared(beginning, chats)
-        except NotShared:  # of this picture alone
-            return self._in_batches(chats, 1)
-
-    def _first_shared(self, beginning: Any, chats: Sequence[Chat]) -> list[GeneratedReply]:
-        """Share frames for the first time; for good, if that says what each one alone says."""
-        places = (0, len(chats) - 1)
-        alone = [self.generate([chats[place]], 1)[0] for place in places]
         try:
             shared = self._shared(beginning, chats)
         except _UNSHARED:
-            self.shares_pictures, off = False, None
+            if self.shares_pictures is None:
+                self._see_anew("cannot go on from it")  # else it is this picture alone
         else:
-            off = [
-                _differences(one, shared[place]) for one, place in zip(alone, places, strict=True)
-            ]
-            most, most_odds = _EXACT if self._exact else _ROUNDED
-            self.shares_pictures = all(one <= most and odds <= most_odds for one, odds in off)
-        if self.shares_pictures:
-            return shared
-        why = "cannot go on from it"
-        if off is not None:
-            one, odds = map(max, zip(*off, strict=True))
-            why = f"would answer otherwise by {one:.2g} ({odds:.2g} in log-odds)"
-        remark(f"{self.name} sees a picture anew for each question: it {why}.")
+            if self._is_as_alone(chats, shared):
+                return shared
         return self._in_batches(chats, 1)
+
+    def _is_as_alone(self, chats: Sequence[Chat], shared: Sequence[GeneratedReply]) -> bool:
+        """Compare replies with those of chats alone, of a chat longer than all before.
+
+        Some models see positions otherwise from a length on; then no picture is shared again.
+        """
+        longest = max(range(len(shared)), key=lambda place: shared[place].input_tokens)
+        if shared[longest].input_tokens <= self._compared_tokens:
+            return True
+        off = [_differences(self.generate([chats[at]], 1)[0], shared[at]) for at in {0, longest}]
+        most, most_odds = _EXACT if self._exact else _ROUNDED
+        if all(one <= most and odds <= most_odds for one, odds in off):
+            self.shares_pictures, self._compared_tokens = True, shared[longest].input_tokens
+            return True
+        one, odds = map(max, zip(*off, strict=True))
+        self._see_anew(f"would answer otherwise by {one:.2g} ({odds:.2g} in log-odds)")
+        return False
+
+    def _see_anew(self, why: str) -> None:
+        self.shares_pictures = False
+        remark(f"{self.name} sees a picture anew for each question: it {why}.\n")
 
     @property
     def _exact(self) -> bool:
@@ -285,10 +287,8 @@ class HfVlm:
         except torch.OutOfMemoryError as error:
             raise self._too_big() from error
         return [
-            self._generated(
-                each.probabilities, [int(each.probabilities.argmax())], each.prompt_tokens
-            )
-            for each in firsts
+            self._generated(one.probabilities, [int(one.probabilities.argmax())], one.prompt_tokens)
+            for one in firsts
         ]
 
     def _reply(self, question: Question, generated: GeneratedReply) -> Reply:

@@ -25,7 +25,7 @@ from agent.judge.spending_cap import ModelAccount, SpendingCap
 from agent.models import load
 from agent.models.base import Model
 from agent.models.local_server import warmed
-from agent.models.local_server.warm_model import open_encoder
+from agent.models.local_server.warm_model import hold_worker, open_encoder
 from agent.models.paid_calls import CappedAccounts
 from agent.provenance import provenance
 from agent.run.environment import OpenedFeed, RunBrowser, open_feed
@@ -218,7 +218,8 @@ def _forget_unstarted(path: Path) -> None:
 
 async def _load_judge(config: RunConfig) -> ModelJudge:
     manner = QuestionForm(explain=config.explain, order=config.order)
-    loaded = await asyncio.to_thread(load, config.model, config.revision, config.settings)
+    async with hold_worker(config.model, config.settings):
+        loaded = await asyncio.to_thread(load, config.model, config.revision, config.settings)
     return ModelJudge.of(loaded, config.strategy, config.persona, manner)
 
 

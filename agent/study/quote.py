@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agent.models import AS_IT_IS, find_capabilities, prices
+from agent.models import find_capabilities, prices
 from agent.models.batches import IN_BATCH
 from agent.models.paid_calls import REPLY_TOKENS
 from agent.models.token_estimate import Size, TokenEstimate, estimate_tokens, find_picture_rule
@@ -45,7 +45,7 @@ class JudgeQuote:
     through the provider's batch service, as they do where ``in_batches`` says so. ``None`` where no
     price is known. ``off``: how far the money may be off, as a share, by the estimate of tokens
     alone. ``thinking_usd``: the most that a model that thinks first may cost, with replies as long
-    as they may be; ``None`` for others.
+    as they may be, of ``reply_tokens``; ``None`` for others.
     """
 
     model: str
@@ -57,6 +57,7 @@ class JudgeQuote:
     batch_usd: float | None
     off: float
     thinking_usd: float | None = None
+    reply_tokens: int = REPLY_TOKENS
     in_batches: bool = False
 
     @property
@@ -184,14 +185,14 @@ def _quote_judge(
         return JudgeQuote(model, strategy, count, 0, 0, 0.0, 0.0, 0.0)
     watching, *stored = put = _questions_put(declared, judge, count, personas)
     price = prices.find(model)
+    reply_tokens = _longest_reply(declared, model)
     live = batch = most = None
     if price is not None:
         watched = watching.cost(price)
         live = watched + sum(each.cost(price) for each in stored)
         batch = watched + sum(each.cost(price.batched) for each in stored)
         if find_picture_rule(model).thinks:
-            longest = declared.model_settings.get(model, AS_IT_IS).max_tokens or REPLY_TOKENS
-            most = sum(each.most(price, longest) for each in put)
+            most = sum(each.most(price, reply_tokens) for each in put)
     input_tokens = sum(each.number * each.tokens.input_tokens for each in put)
     return JudgeQuote(
         model=model,
@@ -203,8 +204,15 @@ def _quote_judge(
         batch_usd=batch,
         off=sum(each.number * each.tokens.off for each in put) / max(input_tokens, 1),
         thinking_usd=most,
+        reply_tokens=reply_tokens,
         in_batches=declared.rejudge.batch,
     )
+
+
+def _longest_reply(declared: StudyDeclaration, model: str) -> int:
+    """Tokens of a reply at most, thoughts included, as the study sets them."""
+    settings = declared.model_settings.get(model)
+    return settings.max_tokens if settings and settings.max_tokens else REPLY_TOKENS
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ class JudgeView:
     model: Name
     strategy: Name
     likeness: str
-    begun: Name  # day and seed of its first sitting, which tell it from others of its name
+    begun: Name  # day, seed and manner of its first sitting: they tell it from others of its name
     primary: bool  # whether the primary test takes its matrix, where there are several judges
     questions: TracedNumber
     frames: TracedNumber
@@ -227,7 +227,8 @@ def _who(told: Rejudging) -> str:
 
 
 def _begun(told: Rejudging) -> str:
-    return f"{told.judge.at:%Y-%m-%d} with seed {told.judge.seed}"
+    manner = f" ({told.judge.manner})" if told.judge.manner else ""
+    return f"{told.judge.at:%Y-%m-%d} with seed {told.judge.seed}{manner}"
 
 
 def _matrix(told: Rejudging, matrix: PersonaMatrix, sides: str) -> MatrixView:

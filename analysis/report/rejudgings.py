@@ -130,14 +130,20 @@ def _by_one_judge(
 
 
 def _likeness(judge: RejudgementHeader, acted: Sequence[RunStarted]) -> Likeness:
-    """How far a judge is the one that acted; a fingerprint that was not recorded is no other."""
+    """How far a judge is the one that acted; a fingerprint that was not recorded is no other.
+
+    One that was asked with other settings, which are in its fingerprint, is no other version.
+    """
     asked = (judge.model, judge.strategy, judge.order)
     for run in acted:
         if (run.model, run.strategy, run.config.get("order", "persona-first")) != asked:
             return "other"
     known = {run.fingerprint for run in acted} - {None}
     others = known - {judge.fingerprint}
-    return "other version" if judge.fingerprint is not None and others else "same"
+    if judge.fingerprint is None or not others:
+        return "same"
+    alike = all((run.config.get("settings") or {}) == judge.settings for run in acted)
+    return "other version" if alike else "other"
 
 
 def first_matrix(rejudged: Sequence[Rejudging]) -> PersonaMatrix | str:

@@ -59,7 +59,8 @@ def tables(measures: Measures, rendered: Rendered) -> list[ReportTable]:
         _table("losses", "arm planned never_begun complete incomplete", (), groups, _losses),
         _table(
             "matrix",
-            "judge judge_strategy judge_fingerprint judge_seed persona feed_of window share",
+            "judge judge_strategy judge_manner judge_fingerprint judge_seed persona feed_of window "
+            "share",
             (),
             groups,
             _matrix,
@@ -236,6 +237,7 @@ def _estimates(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
     for again, judge in zip(group.rejudged, named, strict=True):
         alone = named.count(judge) == 1
         which = judge if alone else f"{judge}, {again.judge.at:%Y-%m-%d}, seed {again.judge.seed}"
+        which += f", {again.judge.manner}" if again.judge.manner and not alone else ""
         matrix = again is group.matrix_judge and first.design in ("matrix", "borrowed")
         for name, row in _permuted(again, first.sides if matrix else "two"):
             yield (f"{name}, {which}", *row)
@@ -347,7 +349,7 @@ def _matrix(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
         if again.matrix is None:
             continue
         personas, judge = again.matrix.personas, again.judge
-        named = (judge.model, judge.strategy, judge.fingerprint, judge.seed)
+        named = (judge.model, judge.strategy, judge.manner, judge.fingerprint, judge.seed)
         for window in ("before", "after"):
             shares = getattr(again.matrix, window)
             for i, persona in enumerate(personas):

@@ -115,6 +115,15 @@ class RejudgementHeader(Record):
             named = (*named, sorted(self.settings.items()))
         return file_slug(f"{self.model}-{self.strategy}", named)
 
+    @property
+    def manner(self) -> str:
+        """How it was asked, in words, as far as that is not as ever; empty if it is."""
+        words: list[str] = [] if self.order == "persona-first" else [self.order]
+        if self.explain != "never":
+            words.append(f"explain={self.explain}")
+        words += [f"{name}={value}" for name, value in sorted(self.settings.items())]
+        return ", ".join(words)
+
     def path(self, run_folder: Path) -> Path:
         return run_folder / FOLDER / f"{self.slug}.jsonl"
 

@@ -11,9 +11,9 @@ import json
 import socket
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from typing import Any
@@ -23,13 +23,14 @@ from uuid import uuid4
 from PIL import Image
 
 from agent.errors import BadConfig, ModelFailed
+from agent.model_settings import ModelSettings
 from agent.models.base import Question, Reply
 from agent.models.local_server import worker_messages as messages
 from agent.models.local_server.lease import ServerLease
 from agent.models.local_server.runtime_folder import ServerAddress, ServerRecipe
 from agent.models.local_server.worker_errors import read_error
 from agent.models.local_server.worker_recipe import encoder_recipe, linger_s, model_recipe
-from agent.models.providers import find_capabilities
+from agent.models.providers import find_capabilities, parse_model_name
 from store.encoders import Encoder, Vectors
 from store.encoders import load as load_encoder
 from store.terminal.printing import remark
@@ -215,6 +216,39 @@ def open_encoder(name: str, model: str) -> Encoder:
         recipe = encoder_recipe(name)
     connection = WorkerConnection.open(recipe)
     return load_encoder(name) if connection is None else WarmEncoder(connection)
+
+
+@asynccontextmanager
+async def hold_worker(name: str, settings: ModelSettings) -> AsyncIterator[None]:
+    """Wait until a model's worker answers, if it has one, and keep it while the model is opened.
+
+    Opening a model waits in a thread, which nothing ends early. This waiting ends at once with a
+    Ctrl-C, and the worker with it where nobody else waits. Raises what loading the model raises.
+    """
+    lease = await asyncio.to_thread(_claim_worker, name, settings)
+    if lease is None:
+        yield
+        return
+    try:
+        try:
+            await lease.ready(remark)
+        except ModelFailed:
+            if lease.why_it_failed() is not None:
+                raise
+            # its keeper was killed, and opening the model starts another
+        yield
+    finally:
+        lease.release()
+
+
+def _claim_worker(name: str, settings: ModelSettings) -> ServerLease | None:
+    """Come to a model's worker; ``None`` where it has none, or opening it says why not."""
+    if not (parse_model_name(name).provider.warm and _has_workers()):
+        return None
+    try:
+        return ServerLease(model_recipe(name, settings.chosen), _QUIET_S)
+    except (OSError, BadConfig):
+        return None
 
 
 def _has_workers() -> bool:

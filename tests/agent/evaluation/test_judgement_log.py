@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import math
 from pathlib import Path
@@ -11,15 +12,22 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from inspect_ai.log import EvalLog, EvalSample, read_eval_log
+from PIL import Image
 
 from agent.cli import cli
+from agent.evaluation import question_engine
+from agent.models.base import Reply
 from personas import strategies
 from store.cli.main import main as store
 from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
-from store.runs.ledger import read
+from store.runs.ledger import LedgerWriter, read
+from store.runs.ledger_lines import PersonaRecord
 from store.runs.rejudgements import judgement_files, read_judgements
-from tests.store.samples import COLOURS, keep_run
+from tests.agent.models.made_models import Recorded
+from tests.store.samples import COLOURS, frame, jpeg, keep_run, started, step
+
+ANGLER = PersonaRecord(id="p90", traits=("I fish.", "I ski.", "I row."), source="x", licence="x")
 
 
 @pytest.fixture
@@ -62,11 +70,11 @@ def test_the_logs_hold_every_judgement_as_it_was_kept(data: DataFolder) -> None:
     assert later.samples is not None
     said = [step.judgement.answer for step in steps]
     assert None in said
-    for sample, step in zip(acting.samples, steps, strict=True):
+    for sample, each in zip(acting.samples, steps, strict=True):
         score = (sample.scores or {})["yes"]
-        expected = {"yes": 1.0, "no": 0.0, None: math.nan}[step.judgement.answer]
+        expected = {"yes": 1.0, "no": 0.0, None: math.nan}[each.judgement.answer]
         assert score.as_float() == pytest.approx(expected, nan_ok=True)
-        assert sample.metadata["frames"] == [frame.sha256 for frame in step.frames]
+        assert sample.metadata["frames"] == [frame.sha256 for frame in each.frames]
     (path,) = judgement_files(data.run_dir("r1"))
     kept = sorted(
         (line.position, line.mirrored, line.judgement.answer)
@@ -129,3 +137,79 @@ def test_logs_go_when_a_video_of_theirs_is_forgotten(data: DataFolder) -> None:
     words = ["forget", "--video", "r1-1", "--yes", "--data", str(data.root)]
     assert CliRunner().invoke(store, words).exit_code == 0
     assert not (data.root / "eval-logs" / "r1").exists()
+
+
+def first_chats(data: DataFolder, run: str) -> list[list[dict[str, Any]]]:
+    """What the first question of each log of a run holds: messages of its chat."""
+    paths = sorted((data.root / "eval-logs").rglob(f"{run}-*.eval"))
+    logs = [read_eval_log(str(path), resolve_attachments=True) for path in paths]
+    return [chat_of((log.samples or [])[0]) for log in logs]
+
+
+def test_a_picture_that_came_first_is_shown_first(tmp_path: Path) -> None:
+    data, config = DataFolder(tmp_path / "data"), {"order": "picture-first"}
+    keep_run(data, "r1", COLOURS[:3], prompts=strategies.hashes("simple"), config=config)
+    typed(data, "rejudge", "r1", "--model", "scripted/coin?p=0.5")
+    typed(data, "eval-log", "r1")
+    chats = first_chats(data, "r1")
+    assert len(chats) == 2
+    for chat in chats:
+        (user,) = chat
+        picture, text = user["content"]
+        assert (user["role"], picture["type"]) == ("user", "image")
+        assert "I surf." in text["text"]
+
+
+def test_a_share_of_yes_is_of_the_run_s_own_persona(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others' answers about its videos are in the log, and in no share."""
+    data, prompts = DataFolder(tmp_path / "data"), strategies.hashes("simple")
+    keep_run(data, "r1", COLOURS[:6], prompts=prompts)
+    keep_run(data, "r2", COLOURS[:6], prompts=prompts, persona=ANGLER)
+    surfer = Recorded(lambda each: Reply("Yes" if "I surf." in each.prompt.system else "No"))
+    surfer.name = "scripted/yes"
+    monkeypatch.setattr(question_engine, "load_model", lambda *_: surfer)
+    typed(data, "rejudge", "r1", "r2", "--everyone", "--model", surfer.name)
+    typed(data, "eval-log", "r1")
+    later = logs_of(data)[1]
+    assert later.results is not None
+    assert len(later.samples or []) == 12
+    shares = {name: metric.value for name, metric in later.results.scores[0].metrics.items()}
+    assert shares == {"before": 1, "after": 1}
+
+
+def test_a_persona_of_another_run_is_no_changed_wording(tmp_path: Path) -> None:
+    data, prompts = DataFolder(tmp_path / "data"), strategies.hashes("simple")
+    keep_run(data, "r1", COLOURS[:3], prompts=prompts)
+    keep_run(data, "r2", COLOURS[:3], prompts=prompts, persona=ANGLER)
+    typed(data, "rejudge", "r1", "r2", "--everyone", "--model", "scripted/coin?p=0.5")
+    typed(data, "eval-log", "r1")
+    (strange,) = {
+        text["text"]
+        for sample in logs_of(data)[1].samples or []
+        if "p90" in str(sample.id)
+        for text in chat_of(sample)[-1]["content"]
+        if text["type"] == "text"
+    }
+    assert "name its own run as well" in strange
+    typed(data, "eval-log", "r1", "r2")
+    for path in (data.root / "eval-logs" / "r1").glob("*.eval"):
+        log = read_eval_log(str(path))
+        assert log.samples
+        assert "name its own run as well" not in str(log.samples)
+
+
+def test_frames_that_were_put_on_one_sheet_are_shown_so(tmp_path: Path) -> None:
+    data, pictures = DataFolder(tmp_path / "data"), [jpeg("red", 1), jpeg("blue", 2)]
+    for picture in pictures:
+        FrameStore(data.frames_dir).put(picture, sync=False)
+    with LedgerWriter(data.ledger_path("r1"), fsync=False) as writer:
+        config = {"frames": {"count": 2, "sheet": True}}
+        writer.append(started("r1", prompts=strategies.hashes("simple"), config=config))
+        writer.append(step(0, *map(frame, pictures)))
+    typed(data, "eval-log", "r1")
+    (chat,) = first_chats(data, "r1")
+    (shown,) = [part for part in chat[-1]["content"] if part["type"] == "image"]
+    image = Image.open(io.BytesIO(base64.b64decode(shown["image"].partition(",")[2])))
+    assert image.width > image.height, "two upright frames side by side"

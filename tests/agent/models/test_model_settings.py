@@ -13,6 +13,7 @@ from agent.judge.judge import ModelJudge
 from agent.model_settings import EXAMPLES, ModelSettings
 from agent.models import ModelRequest, check_settings, load
 from agent.models.base import Question, question_key
+from agent.models.local_checkpoint import ATTENTIONS, QUANTIZATIONS
 from agent.run.run_options import check_names
 from agent.run_config import RunConfig
 from personas import strategies
@@ -43,6 +44,8 @@ def test_each_setting_can_be_typed() -> None:
     assert set(several.chosen) == set(ModelSettings.model_fields) == set(EXAMPLES)
     assert ModelSettings.parse(["max-tokens=4096"]).chosen == {"max_tokens": 4096}
     assert ModelSettings.parse([]).chosen == {}
+    assert EXAMPLES["quantization"] in QUANTIZATIONS
+    assert EXAMPLES["attention"] in ATTENTIONS
 
 
 @pytest.mark.parametrize(
@@ -87,6 +90,56 @@ def test_a_setting_that_the_model_s_package_would_leave_out_is_refused(
         load("openai/gpt-4o", settings=effort)
     with pytest.raises(BadConfig, match="since it thinks"):
         load("openai/o3", settings=ModelSettings(temperature=0.5))
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "left_out"),
+    [
+        ("anthropic/claude-3-haiku-20240307", {"reasoning_effort": "high"}, "reasoning_effort"),
+        ("anthropic/claude-3-haiku-20240307", {"reasoning_tokens": 2048}, "reasoning_tokens"),
+        ("anthropic/claude-opus-5-5", {"reasoning_effort": "none"}, "reasoning_effort"),
+        ("anthropic/claude-opus-5-5", {"reasoning_tokens": 2048}, "reasoning_tokens"),
+        (
+            "anthropic/claude-sonnet-4-6",
+            {"reasoning_effort": "low", "reasoning_tokens": 2048},
+            "reasoning_tokens",
+        ),
+        (
+            "openrouter/openai/gpt-6-luna",
+            {"reasoning_effort": "low", "reasoning_tokens": 2048},
+            "reasoning_tokens",
+        ),
+        ("ollama/qwen3-vl", {"reasoning_effort": "none"}, "reasoning_effort"),
+        ("together/Qwen/Qwen3-VL-8B", {"reasoning_effort": "none"}, "reasoning_effort"),
+    ],
+)
+def test_a_setting_of_thinking_that_would_not_be_sent_is_refused(
+    name: str, settings: dict[str, Any], left_out: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in ("ANTHROPIC_API_KEY", "OPENROUTER_API_KEY", "TOGETHER_API_KEY"):
+        monkeypatch.setenv(key, "none")
+    with pytest.raises(BadConfig, match=f"would not be sent {left_out}=") as error:
+        load(name, settings=ModelSettings(**settings))
+    assert f"without --model-setting {left_out}={settings[left_out]}" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("anthropic/claude-opus-5-5", {"reasoning_effort": "low"}),
+        ("anthropic/claude-sonnet-5-5", {"reasoning_effort": "none", "max_tokens": 9000}),
+        ("anthropic/claude-sonnet-4-0", {"reasoning_tokens": 2048}),
+        ("openrouter/openai/gpt-6-luna", {"reasoning_effort": "low"}),
+        ("ollama/qwen3-vl", {"reasoning_effort": "low", "temperature": 0}),
+        ("mockllm/model", {"reasoning_effort": "low"}),
+    ],
+)
+def test_a_setting_of_thinking_that_is_sent_is_taken(
+    name: str, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in ("ANTHROPIC_API_KEY", "OPENROUTER_API_KEY"):
+        monkeypatch.setenv(key, "none")
+    asyncio.run(load(name, settings=ModelSettings(**settings)).close())
 
 
 def judged(settings: ModelSettings, **how: Any) -> tuple[Any, Any]:

@@ -133,6 +133,38 @@ def test_a_model_whose_answers_would_change_sees_each_picture_anew_and_says_so(
     assert capsys.readouterr().err == ""
 
 
+def test_a_model_that_counts_otherwise_from_some_length_on_is_noticed_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first picture says nothing of positions that are stretched from 712 tokens on."""
+    stretched = {"rope_type": "dynamic", "factor": 4.0, "rope_theta": 100.0}
+    folder = tiny.save_llava(tmp_path, rope_parameters=stretched, max_position_embeddings=712)
+    sharing, other = load_twice(folder)
+    for seeds, shares, near in (((1,), True, EXACT), (range(2, 10), False, 1e-3)):
+        asked = questions(*seeds)
+        assert p_yes(together(sharing, asked)) == pytest.approx(
+            p_yes(alone(other, asked)), abs=near
+        )
+        assert sharing.shares_pictures is shares
+    assert "it would answer otherwise" in capsys.readouterr().err
+
+
+def test_one_picture_that_cannot_be_shared_loses_no_answer(
+    llava: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sharing, other = load_twice(llava)
+    together(sharing, questions(1))
+
+    def torn(*_: Any) -> Any:
+        raise RuntimeError("The size of tensor a (3) must match the size of tensor b (4)")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SharedPicture, "_run_prefix", torn)
+        said = p_yes(together(sharing, questions(2)))
+    assert said == pytest.approx(p_yes(alone(other, questions(2))), abs=EXACT)
+    assert sharing.shares_pictures
+
+
 @pytest.mark.parametrize("save", [tiny.save_blip2, "words before the picture"])
 def test_what_cannot_go_on_from_a_picture_sees_it_anew_and_says_so(
     tmp_path: Path, save: Callable[[Path], Path] | str, capsys: pytest.CaptureFixture[str]

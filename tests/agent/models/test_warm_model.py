@@ -13,8 +13,10 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -35,7 +37,8 @@ from agent.errors import (
     SlowDown,
     UnknownName,
 )
-from agent.models import Question, Reply, load, load_here
+from agent.evaluation.question_engine import open_models
+from agent.models import ModelRequest, Question, Reply, load, load_here
 from agent.models.local_server import lease, worker_messages, worker_recipe
 from agent.models.local_server.warm_model import (
     WarmEncoder,
@@ -289,6 +292,33 @@ def test_who_gives_up_holds_nobody_up(machine: WorkerMachine) -> None:
         with pytest.raises(TimeoutError):
             asyncio.run(impatient())
     until(lambda: machine.worker().num_threads() <= before, 5)  # no thread waits for an answer
+
+
+def test_who_interrupts_the_loading_waits_for_nothing_and_leaves_nothing(
+    machine: WorkerMachine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights of a large model are read for minutes."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import pathlib, time\n"
+        "if b'local_server.worker' in pathlib.Path('/proc/self/cmdline').read_bytes():\n"
+        "    time.sleep(25)\n",
+        encoding="utf-8",
+    )
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    monkeypatch.setenv("PYTHONPATH", path)
+
+    async def impatient() -> None:
+        async with AsyncExitStack() as stack, asyncio.timeout(None) as limit:
+            asking = asyncio.create_task(open_models(stack, [ModelRequest("embedded/conse")]))
+            await asyncio.to_thread(machine.worker)
+            limit.reschedule(asyncio.get_running_loop().time())
+            await asking
+
+    start = monotonic()
+    with pytest.raises(TimeoutError):
+        asyncio.run(impatient())
+    assert monotonic() - start < 15
+    until(machine.is_empty, 10)
 
 
 def test_what_a_dead_machine_left_is_no_server(machine: WorkerMachine) -> None:

@@ -74,6 +74,16 @@ def test_thoughts_are_bounded_where_a_model_may_think(tmp_path: Path) -> None:
     assert most < float(found[1]) < 1.2 * most
 
 
+def test_thoughts_are_bounded_by_the_length_that_the_study_sets(tmp_path: Path) -> None:
+    file, model = tmp_path / "study.toml", "openai/gpt-6.1-sol"
+    text = EXAMPLE.replace("embedded/conse", model)
+    file.write_text(f'{text}\n[model_settings."{model}"]\nmax_tokens = 16384\n', encoding="utf-8")
+    told = dry_run(file, tmp_path / "data").stdout
+    found = re.search(r"it: \$([\d.,]+) at most, with 16,384 tokens a reply", told)
+    assert found is not None
+    assert float(found[1].replace(",", "")) > 8496 * 16384 * 10 / 1e6
+
+
 def test_a_judge_without_a_price_is_quoted_in_tokens(tmp_path: Path) -> None:
     file = tmp_path / "study.toml"
     unknown = "openai-api/loopback/tiny"

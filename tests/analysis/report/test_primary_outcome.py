@@ -15,6 +15,7 @@ from analysis.report.group_measures import MeasuredGroup, measure
 from analysis.report.primary_outcome import Primary
 from analysis.report.report_inputs import Material, read_study
 from analysis.report.report_page import compose, render
+from analysis.report.tables import tables
 from analysis.statistics.estimate import NAN, Estimate
 from store.runs.data_folder import DataFolder
 from store.runs.rejudgements import JudgementWriter, judgement_files, read_judgements
@@ -103,19 +104,21 @@ def test_without_a_study_nothing_was_declared() -> None:
     assert not PrimaryTest(declared=False).declared
 
 
-def add_sitting(data: DataFolder, seed: int, *, days: int, fingerprint: str | None = None) -> None:
+def add_sitting(data: DataFolder, seed: int, *, days: int, **how: Any) -> None:
     """Judge every treatment run again, everything the other way round."""
     other = {"yes": "no", "no": "yes", None: None}
     for run in data.runs():
         folder = run.path.parent
         first = [
-            file for file in map(read_judgements, judgement_files(folder)) if file.judge.seed == 7
+            file
+            for file in map(read_judgements, judgement_files(folder))
+            if (file.judge.seed, file.judge.manner) == (7, "")
         ]
         if not first:
             continue
         (file,) = first
         at = file.judge.at + timedelta(days=days)
-        changed = {"seed": seed, "at": at, "fingerprint": fingerprint}
+        changed = {"seed": seed, "at": at, **how}
         judge = file.judge.model_copy(update=changed)
         with JudgementWriter(judge.path(folder), judge) as writer:
             writer.append(
@@ -160,3 +163,26 @@ def test_another_version_of_the_judge_that_acted_is_named_and_comes_after_it(
     said = text_of(tree(render(compose(measures, 0, NOW)).html))
     assert "another model of the name that acted" in said
     assert "the same judge that acted. The primary test takes its matrix." in said
+
+
+def test_one_judge_asked_in_two_ways_is_told_apart_on_the_page_and_in_its_tables(
+    copied: DataFolder,
+) -> None:
+    add_sitting(copied, 7, days=0, order="picture-first")
+    add_sitting(copied, 7, days=0, settings={"temperature": 0.5}, fingerprint="0123456789abcdef")
+    material = declared(copied, primary="matrix")
+    started = tuple(
+        run.model_copy(update={"fingerprint": "fedcba9876543210"}) for run in material.started
+    )
+    measures = measure(replace(material, started=started), np.random.default_rng(0))
+    rendered = render(compose(measures, 0, NOW))
+    said = text_of(tree(rendered.html))
+    assert "with seed 7 (picture-first)" in said
+    assert "with seed 7 (temperature=0.5)" in said
+    assert "another model of the name" not in said, "it is the same one, asked otherwise"
+    made = {table.name: table for table in tables(measures, rendered)}
+    for name, column in (("matrix", "window"), ("estimates", "name")):
+        places = slice(0, made[name].columns.index(column) + 1)
+        named = [row[places] for row in made[name].rows]
+        assert len(named) > 10
+        assert len(set(named)) == len(named)

@@ -26,6 +26,10 @@ SLACK = 1
 video on the screen is counted."""
 
 
+ALONE_FROM = 2
+"""So many videos before the only one of a response that was shown, and it bounds no hole."""
+
+
 async def check_seen(
     witness: Witness | None, path: Path, now: Callable[[], datetime]
 ) -> SiteCheck | None:
@@ -100,24 +104,21 @@ def _as_shown(page: Sequence[FeedBatch], shown: Mapping[_Place, int]) -> list[_P
 
     Responses may come in another order. Of one of which less than half was shown, what another
     lists as well was shown from there. One alone may be listed by two that came in another order,
-    of which the ledger keeps the first: it bounds no hole in its own.
+    of which the ledger keeps the first: it was shown from the other.
     """
     listings = Counter(digest for batch in page for digest in set(batch.order))
     used: list[tuple[float, list[_Place], list[int]]] = []
     for batch in page:
         places = [(batch.number, digest) for digest in batch.order]
         there = [index for index, place in enumerate(places) if place in shown]
-        if there:
+        if there and (len(there) > 1 or there[0] < ALONE_FROM):
             used.append((median(shown[places[index]] for index in there), places, there))
     used.sort(key=lambda one: one[0])
     listed: list[_Place] = []
     for number, (_, places, there) in enumerate(used):
         due = places[: there[-1] + 1] if number == len(used) - 1 else places
         if 2 * len(there) < len(due):
-            alone = len(there) == 1
-            due = [
-                place for place in due if place in shown or (listings[place[1]] == 1 and not alone)
-            ]
+            due = [place for place in due if place in shown or listings[place[1]] == 1]
         listed += due
     return listed
 

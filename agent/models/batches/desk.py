@@ -276,7 +276,7 @@ class BatchDesk:
                 waiting.end(lost.fault, "free")
             elif waiting.tries >= TRIES:
                 _leave({key: waiting})
-            elif not waiting.reply.done():  # nobody waits for it any more
+            elif not waiting.reply.done():  # somebody still waits for it
                 self._queue.append(waiting)
 
     async def _poll(self) -> None:

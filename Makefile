@@ -59,7 +59,7 @@ bench: $(STAMP) ## Measure where the time goes
 	$(BIN)/python -m analysis bench
 	$(BIN)/python -m store bench --pictures agent/playground/data/stills
 
-calibrate: $(STAMP) ## Check the estimates where the truth is planted (up to 30 minutes)
+calibrate: $(STAMP) ## Check the estimates where the truth is planted (up to 40 minutes)
 	$(BIN)/python -m agent calibrate
 
 soak: $(STAMP) ## Have faults happen to a daemon for 20 minutes and count its videos

@@ -108,7 +108,12 @@ def run_line(line: str, folder: Path) -> str:
     )
     if line.endswith(ENDLESS[1]) or ENDLESS[0] in line:
         return until_it_serves(process)
-    told, _ = process.communicate(timeout=280)
+    try:
+        told, _ = process.communicate(timeout=280)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # what it started as well
+        process.communicate()
+        raise
     assert process.returncode == 0, told
     return told
 

@@ -122,6 +122,9 @@ def test_a_checkpoint_that_cannot_be_loaded_is_told_as_without_a_worker(
     warm = feedsway(*words)
     monkeypatch.setenv("FEEDSWAY_WARM_S", "0")
     cold = feedsway(*words)
-    assert (warm.returncode, warm.stderr) == (cold.returncode, cold.stderr)
+    told = [
+        line for line in warm.stderr.splitlines() if "is starting:" not in line
+    ]  # if it is slow
+    assert (warm.returncode, told) == (cold.returncode, cold.stderr.splitlines())
     assert warm.returncode == 2
     assert "does not answer in words about pictures" in warm.stderr

@@ -22,6 +22,7 @@ from store.runs.rejudgements import RejudgedAnswer, judgement_files, read_judgem
 from tests.agent.models.billing_server import BillingServer
 from tests.agent.models.test_billing import need_client
 from tests.agent.study.test_quote_against_ledger import study_with_runs
+from tests.slow_cases import drills_but
 from tests.store.samples import keep_run
 
 pytestmark = [
@@ -30,11 +31,13 @@ pytestmark = [
 ]
 
 GPT, CLAUDE, GEMINI = "openai/gpt-4o", "anthropic/claude-sonnet-5-5", "google/gemini-3.8-flash"
-WAITS = {"TICK_S": 0.05, "GATHER_S": 1.0, "GRACE_S": 0.5}
+WAITS = {"TICK_S": 0.05, "GATHER_S": 2.0, "GRACE_S": 0.5}
 VIDEOS = 8
 
 two_services = pytest.mark.parametrize("model", [GPT, CLAUDE])
 all_services = pytest.mark.parametrize("model", [GPT, CLAUDE, GEMINI])
+in_processes = pytest.mark.parametrize("model", drills_but([GPT], [GPT, CLAUDE, GEMINI]))
+"""Each costs the start of another program."""
 
 
 @pytest.fixture(autouse=True)
@@ -133,7 +136,7 @@ def wait_until(holds: Callable[[], bool], limit_s: float = 60) -> None:
         time.sleep(0.02)
 
 
-@all_services
+@in_processes
 def test_a_killed_program_finds_its_batch_again_and_pays_once(
     model: str, server: BillingServer, data: DataFolder
 ) -> None:
@@ -163,7 +166,7 @@ def _handed_over(data: DataFolder) -> int:
     return sum(line is not None and line.batch is not None for line in sent)
 
 
-@all_services
+@in_processes
 def test_a_batch_whose_name_was_lost_with_the_program_is_found_by_the_next(
     model: str, server: BillingServer, data: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,21 +28,21 @@ from tests.agent.models.batches.test_batched_rejudge import (
     _handed_over,
     _quick,
     _words,
+    all_services,
     answered,
     answers,
     billed,
     booked,
     data,
-    in_processes,
     rejudge,
     server,
     spent,
     start,
+    two_services,
     wait_until,
 )
 from tests.agent.models.billing_server import BillingServer
 from tests.agent.models.test_billing import need_client
-from tests.slow_cases import drills_but
 from tests.store.samples import keep_run
 
 _PATIENT = _IN_A_PROCESS.replace("0.05", "60")
@@ -171,7 +171,7 @@ def test_a_reply_of_another_form_counts_as_paid(
     assert spent(data) > 1.5 * pilot
 
 
-@pytest.mark.parametrize("model", drills_but([CLAUDE], [GPT, CLAUDE]))
+@two_services
 def test_a_lost_batch_is_known_by_any_of_its_questions(
     model: str, server: BillingServer, data: DataFolder
 ) -> None:
@@ -195,6 +195,7 @@ def test_a_lost_batch_is_known_by_any_of_its_questions(
     assert len(server.bills) == VIDEOS
 
 
+@pytest.mark.drill
 def test_a_lost_batch_is_found_by_a_clock_that_is_off(
     server: BillingServer, data: DataFolder
 ) -> None:
@@ -240,7 +241,7 @@ def test_a_picture_of_two_runs_is_paid_once_after_a_kill(
     assert not booked(data).standing()
 
 
-@in_processes
+@all_services
 def test_new_questions_are_asked_beside_a_batch_that_is_waited_for(
     model: str, server: BillingServer, data: DataFolder
 ) -> None:

@@ -26,7 +26,12 @@ from agent.models.paid_calls import METER, REPLY_TOKENS, Meter, Payment, read_us
 from agent.models.providers import parse_model_name
 from agent.models.reply_size import limit_replies
 from agent.models.served_settings import config_fields, p_yes_of, refuse_ignored
-from agent.models.service_connections import count_connections, limit_connections, slow_down
+from agent.models.service_connections import (
+    count_connections,
+    keep_own_limit,
+    limit_connections,
+    slow_down,
+)
 from agent.models.service_faults import (
     NOT_SENT,
     NOT_TAKEN,
@@ -104,6 +109,7 @@ class ServedModel:
         self._price = prices.find(name)
         self._generate_once = model.api.generate
         model.api.generate = self._booked  # what inspect_ai calls once an attempt
+        keep_own_limit(model.api, config)
         self._takes_schema = True
 
     @classmethod

@@ -28,6 +28,16 @@ def limit_connections(at_once: int | None) -> dict[str, Any]:
     return {"adaptive_connections": adaptive}
 
 
+def keep_own_limit(api: Any, config: Any) -> None:
+    """Have a pinned number, or that of a batch, hold for this model alone.
+
+    inspect_ai shares connections within a program, and whoever came first says how many.
+    """
+    if config.max_connections is not None or config.batch:
+        shared = api.connection_key()
+        api.connection_key = lambda: f"{shared}-{id(api)}"
+
+
 def count_connections(api: Any, config: Any) -> int:
     """Return how many calls to a provider of inspect_ai may be under way by now."""
     if config.max_connections is not None:

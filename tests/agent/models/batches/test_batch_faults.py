@@ -28,12 +28,12 @@ from tests.agent.models.batches.test_batched_rejudge import (
     _handed_over,
     _quick,
     _words,
-    all_services,
     answered,
     answers,
     billed,
     booked,
     data,
+    in_processes,
     rejudge,
     server,
     spent,
@@ -195,7 +195,6 @@ def test_a_lost_batch_is_known_by_any_of_its_questions(
     assert len(server.bills) == VIDEOS
 
 
-@pytest.mark.drill
 def test_a_lost_batch_is_found_by_a_clock_that_is_off(
     server: BillingServer, data: DataFolder
 ) -> None:
@@ -241,7 +240,7 @@ def test_a_picture_of_two_runs_is_paid_once_after_a_kill(
     assert not booked(data).standing()
 
 
-@all_services
+@in_processes
 def test_new_questions_are_asked_beside_a_batch_that_is_waited_for(
     model: str, server: BillingServer, data: DataFolder
 ) -> None:

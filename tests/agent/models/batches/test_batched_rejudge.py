@@ -34,9 +34,10 @@ GPT, CLAUDE, GEMINI = "openai/gpt-4o", "anthropic/claude-sonnet-5-5", "google/ge
 WAITS = {"TICK_S": 0.05, "GATHER_S": 2.0, "GRACE_S": 0.5}
 VIDEOS = 8
 
-two_services = pytest.mark.parametrize("model", drills_but([GPT], [GPT, CLAUDE]))
-all_services = pytest.mark.parametrize("model", drills_but([GPT], [GPT, CLAUDE, GEMINI]))
-"""Questions to Claude gather slowly on a busy machine, and then go in several batches."""
+two_services = pytest.mark.parametrize("model", [GPT, CLAUDE])
+all_services = pytest.mark.parametrize("model", [GPT, CLAUDE, GEMINI])
+in_processes = pytest.mark.parametrize("model", drills_but([GPT], [GPT, CLAUDE, GEMINI]))
+"""Each costs the start of another program."""
 
 
 @pytest.fixture(autouse=True)
@@ -135,7 +136,7 @@ def wait_until(holds: Callable[[], bool], limit_s: float = 60) -> None:
         time.sleep(0.02)
 
 
-@all_services
+@in_processes
 def test_a_killed_program_finds_its_batch_again_and_pays_once(
     model: str, server: BillingServer, data: DataFolder
 ) -> None:
@@ -165,7 +166,7 @@ def _handed_over(data: DataFolder) -> int:
     return sum(line is not None and line.batch is not None for line in sent)
 
 
-@all_services
+@in_processes
 def test_a_batch_whose_name_was_lost_with_the_program_is_found_by_the_next(
     model: str, server: BillingServer, data: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -329,3 +330,15 @@ def test_a_study_with_a_budget_is_judged_in_batches_for_what_the_quote_says(
     assert len(server.bills) == 36
     assert file.exists()
     assert not PaymentBook(data.payments).standing()
+
+
+@two_services
+def test_a_batch_is_as_large_as_its_own_command_says(
+    model: str, server: BillingServer, data: DataFolder
+) -> None:
+    """Whatever a command before it in the same program pinned."""
+    assert rejudge(data, model, "--connections", "1", "--max-cost", "0.01").exit_code == 0
+    before = len(server.batches)
+    done = rejudge(data, model, "--seed", "2")
+    assert done.exit_code == 0, done.output
+    assert len(server.batches) == before + 1

@@ -44,7 +44,8 @@ _DESCRIBED = "described.txt"
 
 Order = Literal["persona-first", "picture-first"]
 """What a model reads first. The persona comes in the system message, before the picture; or the
-picture begins the user's message, and the same words follow it there, persona, question and all."""
+picture begins the user's message, and the same sentences follow it there: first those that are the
+same for every persona, then the persona, then the question."""
 ORDERS: tuple[Order, ...] = ("persona-first", "picture-first")
 
 
@@ -68,6 +69,7 @@ class _Wording(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     system: str = ""
+    scene: str = ""
     question: str
     mirrored: str | None = None
     items: dict[str, str] = {}
@@ -131,7 +133,9 @@ def build(
         user = f"{question}\n{ending.strip()}"
     system = _filled(wording.system, {"traits": "\n".join(f"- {trait}" for trait in traits)})
     if order == "picture-first" and system:
-        system, user = "", f"{system}\n\n{user}"
+        system, user = "", f"{wording.scene}\n\n{system}\n\n{user}"
+    elif system:
+        system = f"{system} {wording.scene}"
     return Prompt(
         strategy=strategy,
         kind="isq" if strategy == "isq" else "choice",

@@ -25,7 +25,7 @@ from agent.models.fingerprint import fingerprint
 from agent.models.image_size import LONGEST_SIDE
 from agent.models.local_checkpoint import Checkpoint, load
 from agent.models.providers import LOCAL_VLM, parse_model_name
-from agent.models.shared_picture import NotShared, SharedPicture
+from agent.models.shared_picture import UNSHARED, SharedPicture
 from store.encoders._torch import load_torch
 from store.terminal.printing import remark
 
@@ -40,8 +40,6 @@ _GATHER_S = 0.01  # for questions that are asked at the same moment to be seen t
 _EXACT, _ROUNDED = (1e-5, 0.01), (0.05, 0.5)
 """By how much ``p_yes`` and its log-odds may differ where a picture is shared: in float32, and in
 16 bits or fewer, where batches of another size differ as much. A sure model shows in log-odds."""
-_UNSHARED = (NotShared, RuntimeError, ValueError, TypeError, AttributeError, LookupError)
-"""How models fail that cannot go on from a picture that they have seen."""
 
 
 @dataclass(frozen=True)
@@ -247,30 +245,34 @@ class HfVlm:
             return self.generate(chats, 1)
         try:
             shared = self._shared(beginning, chats)
-        except _UNSHARED:
+        except UNSHARED:
             if self.shares_pictures is None:
                 self._see_anew("cannot go on from it")  # else it is this picture alone
         else:
-            if self._is_as_alone(chats, shared):
+            otherwise = self._otherwise(chats, shared)
+            if otherwise is None:
                 return shared
+            if self._picture.as_tree:
+                self._picture.as_tree = False
+                return self._first_words(batch)
+            self._see_anew(otherwise)
         return self._in_batches(chats, 1)
 
-    def _is_as_alone(self, chats: Sequence[Chat], shared: Sequence[GeneratedReply]) -> bool:
+    def _otherwise(self, chats: Sequence[Chat], shared: Sequence[GeneratedReply]) -> str | None:
         """Compare replies with those of chats alone, of a chat longer than all before.
 
-        Some models see positions otherwise from a length on; then no picture is shared again.
+        ``None`` where they are alike. Some models see positions otherwise from a length on.
         """
         longest = max(range(len(shared)), key=lambda place: shared[place].input_tokens)
         if shared[longest].input_tokens <= self._compared_tokens:
-            return True
+            return None
         off = [_differences(self.generate([chats[at]], 1)[0], shared[at]) for at in {0, longest}]
         most, most_odds = _EXACT if self._exact else _ROUNDED
         if all(one <= most and odds <= most_odds for one, odds in off):
             self.shares_pictures, self._compared_tokens = True, shared[longest].input_tokens
-            return True
+            return None
         one, odds = map(max, zip(*off, strict=True))
-        self._see_anew(f"would answer otherwise by {one:.2g} ({odds:.2g} in log-odds)")
-        return False
+        return f"would answer otherwise by {one:.2g} ({odds:.2g} in log-odds)"
 
     def _see_anew(self, why: str) -> None:
         self.shares_pictures = False

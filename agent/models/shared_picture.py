@@ -1,22 +1,27 @@
 """Many questions about the same frames, answered from one pass over these frames.
 
 What their chats have in common, up to the last picture, runs through the model once. Its keys and
-values then serve every ending, several at a time. Endings that begin alike (a persona's question
-and its opposite) share that beginning too. Nothing is padded on the left, so positions, windows and
-recurrent states are those of a chat that is asked alone.
+values then serve every ending. What several endings begin with (the scene, a persona before its
+question and the opposite) is run once too: all of them are one row, whose tokens see what is in
+their own chat (`token_tree`).
+
+A model with sliding windows or recurrent states cannot be told what each token sees. There each
+ending has a row of its own, and a copy of the frames' keys and values. Nothing is padded on the
+left, so positions, windows and states are those of a chat that is asked alone.
 """
 
 from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from agent.models.chat_inputs import Chat, keep_system, make_inputs
 from agent.models.local_checkpoint import Checkpoint
+from agent.models.token_tree import make_tree
 from store.encoders._torch import load_torch
 
 _WORTH = 128
@@ -27,12 +32,19 @@ class NotShared(Exception):
     """A model or a template that cannot go on from a picture that it has seen."""
 
 
+UNSHARED = (NotShared, RuntimeError, ValueError, TypeError, AttributeError, LookupError)
+"""How models fail that cannot go on from a picture that they have seen."""
+
+
 @dataclass(frozen=True, eq=False)
 class FirstToken:
     """Where a reply begins: the probability of every token there."""
 
     probabilities: Any  # one number a token, float32, on the CPU
     prompt_tokens: int
+
+
+_Run = Callable[["_Prefix", list[list[int]]], list[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +54,7 @@ class _Prefix:
     key: Hashable
     words: list[int]  # its tokens with one place a picture
     length: int  # its tokens as the model counts them
+    next_position: int  # of the token after it; pictures may count fewer positions than tokens
     cache: Any
     beside: dict[str, Any]  # what else each later token needs, such as which pictures it sees
 
@@ -60,6 +73,8 @@ class SharedPicture:
         self._takes_cache = "past_key_values" in takes
         self._selects = "logits_to_keep" in takes
         self._kept: _Prefix | None = None
+        self.as_tree = True
+        """Endings in one row; else in a row each, where the model takes no such positions."""
 
     def keeps(self, key: Hashable) -> bool:
         """Whether the frames of this key were the last that the model has seen."""
@@ -94,7 +109,7 @@ class SharedPicture:
             prefix = self._prefix(key, chats[0], words)
             endings = [each[len(prefix.words) :] for each in words]
             order = sorted(range(len(endings)), key=endings.__getitem__)  # alike ones side by side
-            rows = self._in_parts(prefix, [endings[place] for place in order], most)
+            rows = self._run(prefix, [endings[place] for place in order], most)
             found = dict(zip(order, rows, strict=True))
         lengths = [prefix.length + len(ending) for ending in endings]
         return [FirstToken(found[place], length) for place, length in enumerate(lengths)]
@@ -139,23 +154,68 @@ class SharedPicture:
         if not hasattr(cache, "reorder_cache"):
             raise NotShared
         beside = {name: inputs[name][:, -1:] for name in per_token if inputs[name].ndim > 2}
-        return _Prefix(key, words[:shared], length, cache, beside)
+        skipped = getattr(getattr(self._model, "model", None), "rope_deltas", None)  # of M-RoPE
+        position = length + (0 if skipped is None else int(skipped[0, 0]))
+        return _Prefix(key, words[:shared], length, position, cache, beside)
 
-    def _in_parts(self, prefix: _Prefix, endings: list[list[int]], most: int) -> Iterator[Any]:
-        for start in range(0, len(endings), most):
-            yield from self._halved(prefix, endings[start : start + most])
-
-    def _halved(self, prefix: _Prefix, endings: list[list[int]]) -> list[Any]:
-        torch = load_torch()
-        try:
-            return self._run(prefix, endings)
-        except torch.OutOfMemoryError:
-            if len(endings) == 1:
+    def _run(self, prefix: _Prefix, endings: list[list[int]], most: int) -> list[Any]:
+        """Run all endings: a pass holds no more tokens than so many whole chats."""
+        if self.as_tree:
+            longest = max(map(len, endings))
+            try:
+                each = most * (prefix.length + longest) // longest
+                return self._in_parts(self._run_tree, prefix, endings, each)
+            except load_torch().OutOfMemoryError:
                 raise
-        half = len(endings) // 2
-        return [*self._halved(prefix, endings[:half]), *self._halved(prefix, endings[half:])]
+            except UNSHARED:
+                self.as_tree = False
+        return self._in_parts(self._run_rows, prefix, endings, most)
 
-    def _run(self, prefix: _Prefix, endings: list[list[int]]) -> list[Any]:
+    def _in_parts(
+        self, run: _Run, prefix: _Prefix, endings: list[list[int]], most: int
+    ) -> list[Any]:
+        """Run so many endings at a time, or half as many where they do not fit in memory."""
+        torch = load_torch()
+        found: list[Any] = []
+        while len(found) < len(endings):
+            try:
+                found += run(prefix, endings[len(found) : len(found) + most])
+            except torch.OutOfMemoryError:
+                if most == 1:
+                    raise
+                most = min(most, len(endings)) // 2 or 1
+        return found
+
+    def _run_tree(self, prefix: _Prefix, endings: list[list[int]]) -> list[Any]:
+        """Run endings in one pass and one row, what several of them begin with once."""
+        torch = load_torch()
+        device, tree = self._model.device, make_tree(endings)
+        places = torch.tensor(sorted(set(tree.ends)), device=device)
+        count = len(tree.tokens)
+        hidden = torch.zeros(count, prefix.length + count, dtype=self._model.dtype)
+        hidden[:, prefix.length :].masked_fill_(
+            ~torch.from_numpy(tree.sees), torch.finfo(self._model.dtype).min
+        )
+        beside = {
+            name: value.expand(1, count, *value.shape[2:]) for name, value in prefix.beside.items()
+        }
+        if self._selects:
+            beside["logits_to_keep"] = places
+        logits = self._model(
+            input_ids=torch.tensor([tree.tokens], device=device),
+            attention_mask=hidden[None, None].to(device),
+            position_ids=torch.tensor([tree.depths], device=device) + prefix.next_position,
+            past_key_values=copy.deepcopy(prefix.cache),
+            use_cache=True,
+            **beside,
+        ).logits[0]
+        if not self._selects:
+            logits = logits[places]
+        rows = logits.float().softmax(-1).cpu()
+        where = places.tolist()
+        return [rows[where.index(end)] for end in tree.ends]
+
+    def _run_rows(self, prefix: _Prefix, endings: list[list[int]]) -> list[Any]:
         """Run endings in one pass, after one over how several of them begin where that pays."""
         torch = load_torch()
         cache = copy.deepcopy(prefix.cache)

@@ -165,7 +165,7 @@ def test_what_can_not_be_asked_is_refused() -> None:
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
-def test_the_picture_may_come_first_with_the_same_words_after_it(
+def test_the_picture_may_come_first_with_the_same_sentences_after_it(
     way: tuple[str, bool, int, bool],
 ) -> None:
     strategy, mirrored, paraphrase, explain = way
@@ -178,6 +178,26 @@ def test_the_picture_may_come_first_with_the_same_words_after_it(
         explain=explain,
         order="picture-first",
     )
-    words = [part for part in (usual.system, usual.user) if part]
-    assert (other.system, other.user) == ("", "\n\n".join(words))
+    said = [sentences(f"{each.system}\n\n{each.user}") for each in (usual, other)]
+    assert sorted(said[0]) == sorted(said[1])
+    assert other.system == ""
     assert replace(other, system=usual.system, user=usual.user) == usual
+
+
+def sentences(text: str) -> list[str]:
+    return [part for part in re.split(r"\n+|(?<=[.?]) ", text) if part]
+
+
+@pytest.mark.parametrize("paraphrase", range(3))
+@pytest.mark.parametrize("strategy", ["simple", "isq"])
+def test_where_the_picture_comes_first_what_is_said_to_every_persona_comes_next(
+    strategy: str, paraphrase: int
+) -> None:
+    """So that a model that has read it goes on from there, whoever is asked about."""
+    told = [
+        build(strategy, who, paraphrase=paraphrase, order="picture-first").user
+        for who in all_personas()
+    ]
+    usual = build(strategy, P12, paraphrase=paraphrase).system
+    _, *scene = sentences(usual.rpartition("\n\n")[2])
+    assert all(text.startswith(" ".join(scene)) for text in told)

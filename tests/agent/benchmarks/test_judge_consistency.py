@@ -100,7 +100,7 @@ def test_a_steady_judge_has_no_faults(strategy: str) -> None:
     assert len(model.asked) % WAYS == 0
     assert {question.explain for question in model.asked} == {False}
     assert {question.repeat for question in model.asked} == {0, 2}
-    by_words = {q.prompt.system or q.prompt.user for q in model.asked}
+    by_words = {q.prompt.system for q in model.asked if q.prompt.system}
     assert len({words.partition("\n")[0] for words in by_words}) == 3  # wordings
     assert sum(not question.prompt.system for question in model.asked) == len(model.asked) / WAYS
 

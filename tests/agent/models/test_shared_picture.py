@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from agent.models import local_vlm
 from agent.models.base import Question, Reply
 from agent.models.local_vlm import HfVlm
 from agent.models.shared_picture import SharedPicture
+from agent.models.token_tree import make_tree
 from personas.library import all_personas
 from personas.strategies import Order, build
 from store.encoders._torch import load_torch
@@ -91,7 +94,17 @@ def test_a_shared_picture_says_what_each_question_alone_says(
         assert p_yes(together(sharing, asked)) == pytest.approx(each, abs=EXACT)
         seen += each
     assert sharing.shares_pictures
+    assert sharing._picture.as_tree is (name not in ("gemma3", "lfm2_vl")), "windows, states"
     assert len({round(number, 4) for number in seen}) > len(seen) / 2, "it looks and reads"
+
+
+def test_attention_of_another_kind_shares_too(llava: Path) -> None:
+    sharing, other = (
+        HfVlm.load(f"hfvlm/{llava}", device="cpu", attention="eager") for _ in range(2)
+    )
+    each = p_yes(alone(other, questions(1)))
+    assert p_yes(together(sharing, questions(1))) == pytest.approx(each, abs=EXACT)
+    assert sharing._picture.as_tree
 
 
 def test_a_picture_is_encoded_once_for_all_that_is_asked_about_it(
@@ -179,22 +192,38 @@ def test_what_cannot_go_on_from_a_picture_sees_it_anew_and_says_so(
 
 def test_endings_that_do_not_fit_are_halved(llava: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch = load_torch()
-    run, rows = SharedPicture._run, list[int]()
+    run, sizes = SharedPicture._run_tree, list[int]()
 
     def cramped(self: SharedPicture, prefix: Any, endings: list[list[int]]) -> list[Any]:
-        rows.append(len(endings))
+        sizes.append(len(endings))
         if len(endings) > 3:
             raise torch.OutOfMemoryError("no room")
         return run(self, prefix, endings)
 
     sharing, other = load_twice(llava)
     each = p_yes(alone(other, questions(1)))
-    monkeypatch.setattr(SharedPicture, "_run", cramped)
+    monkeypatch.setattr(SharedPicture, "_run_tree", cramped)
     assert p_yes(together(sharing, questions(1))) == pytest.approx(each, abs=EXACT)
-    assert rows == [8, 4, 2, 2, 4, 2, 2]
+    assert sizes == [8, 4, 2, 2, 2, 2]
 
 
-def test_no_more_endings_are_run_at_once_than_the_batch_size(
+def test_a_pass_over_a_tree_holds_no_more_than_a_batch_of_whole_chats(
+    llava: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, sizes = SharedPicture._run_tree, list[int]()
+
+    def counted(self: SharedPicture, prefix: Any, endings: list[list[int]]) -> list[Any]:
+        sizes.append(sum(map(len, endings)))
+        return run(self, prefix, endings)
+
+    monkeypatch.setattr(SharedPicture, "_run_tree", counted)
+    model = HfVlm.load(f"hfvlm/{llava}", device="cpu", batch_size=1)
+    longest = max(reply.input_tokens or 0 for reply in together(model, questions(1)))
+    assert len(sizes) > 1
+    assert max(sizes) <= longest
+
+
+def test_no_more_rows_are_run_at_once_than_the_batch_size(
     llava: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step, rows = SharedPicture._step, list[int]()
@@ -205,5 +234,19 @@ def test_no_more_endings_are_run_at_once_than_the_batch_size(
 
     monkeypatch.setattr(SharedPicture, "_step", counted)
     model = HfVlm.load(f"hfvlm/{llava}", device="cpu", batch_size=3)
+    model._picture.as_tree = False
     assert len(together(model, questions(1))) == 8
     assert max(rows) == 3
+
+
+@given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=6), min_size=1, max_size=12))
+def test_a_tree_holds_each_beginning_once_and_each_token_sees_its_own_list(
+    lists: list[list[int]],
+) -> None:
+    tree = make_tree(lists)
+    beginnings = {tuple(each[: n + 1]) for each in lists for n in range(len(each))}
+    assert len(tree.tokens) == len(beginnings)
+    for tokens, end in zip(lists, tree.ends, strict=True):
+        seen = np.flatnonzero(tree.sees[end])
+        assert [tree.tokens[place] for place in seen] == tokens
+        assert [tree.depths[place] for place in seen] == list(range(len(tokens)))

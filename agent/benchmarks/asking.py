@@ -119,6 +119,7 @@ def _questions(
     data: DataFolder, model: Model, file: JudgementWriter, frames: list[str]
 ) -> Iterator[KeyedQuestion[RejudgementKey, RejudgedAnswer]]:
     panel, store = JudgePanel(model, "simple"), FrameStore(data.frames_dir)
+    personas = all_personas()[:PERSONAS]
 
     async def ask(key: RejudgementKey, persona: Persona) -> RejudgedAnswer:
         frame = await asyncio.to_thread(store.read, key.frame)
@@ -126,6 +127,6 @@ def _questions(
         return RejudgedAnswer.of(key, said)
 
     for frame in frames:
-        for persona in all_personas()[:PERSONAS]:
+        for persona in personas:
             key = RejudgementKey(persona.id, 0, frame)
             yield KeyedQuestion(key, file, partial(ask, key, persona))

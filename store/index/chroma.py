@@ -203,6 +203,37 @@ def nearest(
     return list(zip(*(column[0] for column in columns), strict=True))
 
 
+def nearest_ids(
+    collection: Collection, vector: NDArray[np.float32], size: int
+) -> list[tuple[str, float]]:
+    """Ids by distance from a vector of shape ``(dim,)``, and these distances, read from no row."""
+    found = collection.query(
+        query_embeddings=vector[None, :], n_results=size, include=["distances"]
+    )
+    return list(zip(found["ids"][0], (found["distances"] or [[]])[0], strict=True))
+
+
+def described(collection: Collection, near: Sequence[tuple[str, float]]) -> list[Row]:
+    """What is kept under ids, in their order, each with its distance."""
+    found = collection.get(ids=[key for key, _ in near], include=["documents", "metadatas"])
+    columns: list[Any] = [found["ids"], found["documents"], found["metadatas"]]
+    rows = {key: (document, metadata) for key, document, metadata in zip(*columns, strict=True)}
+    return [(key, *rows[key], distance) for key, distance in near]
+
+
+def vectors(collection: Collection, keys: Sequence[str]) -> NDArray[np.float32]:
+    """Vectors that are kept under these ids, in their order, shape ``(n, dim)``, unit length."""
+    import numpy as np  # heavy for a start-up
+
+    found: dict[str, NDArray[np.float32]] = {}
+    for start in range(0, len(keys), _PAGE):
+        page: Any = collection.get(ids=list(keys[start : start + _PAGE]), include=["embeddings"])
+        found |= zip(page["ids"], page["embeddings"], strict=True)
+    placed: NDArray[np.float32] = np.asarray([found[key] for key in keys], dtype=np.float32)
+    placed /= np.linalg.norm(placed, axis=1, keepdims=True)
+    return placed
+
+
 def sample(
     collection: Collection, where: Mapping[str, str], most: int
 ) -> tuple[int, NDArray[np.float32]]:

@@ -23,6 +23,7 @@ from store.index.embedded_folder import (
     is_collection,
 )
 from store.index.entries import Filters, Hit, IndexEntry, distinct
+from store.index.matching_rows import MatchingRows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +37,8 @@ Clients = Callable[[], "AbstractContextManager[Client]"]
 
 _MOST = 10_000
 """Hits looked through for distinct ones before a search settles for fewer."""
+_CONDITIONS = 16
+"""Conditions whose rows are kept at once while an index is held."""
 
 
 class Index:
@@ -54,6 +57,8 @@ class Index:
         self._create_for = create_for
         """Encoder id to make the collection with where it is not there; ``None`` only reads."""
         self._marks = Marks()
+        self._matching: dict[tuple[tuple[str, str], ...], MatchingRows] | None = None
+        """What matches conditions, while the index is held; ``None``: others may change it."""
 
     @classmethod
     def open(
@@ -101,6 +106,8 @@ class Index:
         """
         if not entries:
             return
+        if self._matching is not None:
+            self._matching.clear()
         with self._collection() as collection:
             self._learn(collection)
             collection.upsert(
@@ -131,7 +138,7 @@ class Index:
         with self._collection() as collection:
             size = 4 * k
             while True:
-                rows = chroma.nearest(collection, vector, size, conditions)
+                rows = self._nearest(collection, vector, size, conditions)
                 hits = [Hit.read(*row) for row in rows]
                 hits.sort(key=lambda hit: (-round(hit.similarity / TIE), hit.entry.id))
                 kept = hits if duplicates else distinct(hits)
@@ -140,6 +147,29 @@ class Index:
                 if settled or len(hits) < size or size >= _MOST:
                     return kept[:k]
                 size = min(4 * size, _MOST)
+
+    def _nearest(
+        self,
+        collection: Collection,
+        vector: NDArray[np.float32],
+        size: int,
+        conditions: dict[str, str],
+    ) -> list[chroma.Row]:
+        """Rows that match, by distance: looked for among the nearest before Chroma is asked."""
+        if not conditions:
+            return chroma.nearest(collection, vector, size, conditions)
+        if self._matching is None:
+            near = chroma.nearest(collection, vector, 4 * size, {})
+            found = [row for row in near if conditions.items() <= row[2].items()]
+            if len(found) >= size:
+                return found[:size]
+            return chroma.nearest(collection, vector, size, conditions)
+        key = tuple(conditions.items())
+        if key not in self._matching:
+            if len(self._matching) >= _CONDITIONS:
+                del self._matching[next(iter(self._matching))]
+            self._matching[key] = MatchingRows(collection, conditions)
+        return self._matching[key].nearest(collection, vector, size)
 
     def sample(
         self, where: Filters | None = None, most: int = 2000
@@ -182,14 +212,17 @@ class Index:
 
     @contextmanager
     def hold(self) -> Iterator[Self]:
-        """Keep an embedded index open over several calls; everyone else waits meanwhile."""
+        """Keep an embedded index open over several calls; everyone else waits meanwhile.
+
+        Searches under the same conditions are then fast from the second one on.
+        """
         opener = self._clients
         with opener() as client:
-            self._clients = lambda: nullcontext(client)
+            self._clients, self._matching = lambda: nullcontext(client), {}
             try:
                 yield self
             finally:
-                self._clients = opener
+                self._clients, self._matching = opener, None
 
     @contextmanager
     def _collection(self) -> Iterator[Collection]:

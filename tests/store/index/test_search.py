@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,57 @@ def test_filters(index: Index, where: Filters, expected: set[int]) -> None:
     index.add(put, vectors(6))
     hits = index.search(vectors(1)[0], 6, where)
     assert {hit.entry.position for hit in hits} == expected
+
+
+def test_a_held_index_finds_under_conditions_what_an_exact_search_finds(data: DataFolder) -> None:
+    """Whether a third of it matches, one in fifty, or all but nothing."""
+    placed = vectors(1500)
+    put = [
+        entry(
+            number,
+            video=f"v{number}",
+            platform=("playground", "tiktok", "youtube")[number % 3],
+            persona=f"p{number % 50}",
+            answer="missing" if number % 500 == 0 else "yes",
+        )
+        for number in range(1500)
+    ]
+    wheres = (
+        Filters(platform="tiktok"),
+        Filters(persona="p7"),
+        Filters(answer="missing", platform="playground"),
+        Filters(persona="p7", platform="tiktok", answer="missing"),
+    )
+    with Index.open(data, ColourEncoder(), write=True) as index:
+        index.add(put, placed)
+        with index.hold():
+            for query, where in product(vectors(4), [*wheres, *wheres]):
+                matching = [
+                    (float(vector @ query), made.id)
+                    for made, vector in zip(put, placed, strict=True)
+                    if where.conditions().items() <= made.metadata().items()
+                ]
+                best = [key for _, key in sorted(matching, reverse=True)[:5]]
+                found = index.search(query, 5, where, duplicates=True)
+                assert [hit.entry.id for hit in found] == best
+                assert all(hit.entry == put[hit.entry.position] for hit in found)
+
+
+def test_what_is_added_is_found_under_conditions_that_were_searched_before(
+    data: DataFolder,
+) -> None:
+    placed, where = vectors(6), Filters(persona="p03")
+    put = [entry(number, persona="p03") for number in range(6)]
+    with Index.open(data, ColourEncoder(), write=True) as index:
+        index.add(put[:2], placed[:2])
+        with index.hold():
+            assert len(index.search(placed[0], 6, where, duplicates=True)) == 2
+            index.add(put[2:4], placed[2:4])
+            assert len(index.search(placed[0], 6, where, duplicates=True)) == 4
+        with Index.open(data, ColourEncoder(), write=True) as other:
+            other.add(put[4:], placed[4:])
+        with index.hold():
+            assert len(index.search(placed[0], 6, where, duplicates=True)) == 6
 
 
 def test_near_duplicates_are_marked_with_the_first_and_hidden(index: Index) -> None:

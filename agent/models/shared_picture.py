@@ -17,6 +17,7 @@ import inspect
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 from typing import Any
 
 from agent.models.chat_inputs import Chat, keep_system, make_inputs
@@ -32,6 +33,8 @@ class NotShared(Exception):
     """A model or a template that cannot go on from a picture that it has seen."""
 
 
+_WINDOWS = ("sliding_window", "attention_chunk_size")
+"""How configurations call the tokens that some layers see: a tree's mask would show them more."""
 UNSHARED = (NotShared, RuntimeError, ValueError, TypeError, AttributeError, LookupError)
 """How models fail that cannot go on from a picture that they have seen."""
 
@@ -72,6 +75,9 @@ class SharedPicture:
         takes = inspect.signature(checkpoint.model.forward).parameters
         self._takes_cache = "past_key_values" in takes
         self._selects = "logits_to_keep" in takes
+        config = checkpoint.model.config.get_text_config()
+        windows = (getattr(config, name, None) for name in _WINDOWS)
+        self._window = min((each for each in windows if each), default=inf)
         self._kept: _Prefix | None = None
         self.as_tree = True
         """Endings in one row; else in a row each, where the model takes no such positions."""
@@ -160,8 +166,9 @@ class SharedPicture:
 
     def _run(self, prefix: _Prefix, endings: list[list[int]], most: int) -> list[Any]:
         """Run all endings: a pass holds no more tokens than so many whole chats."""
+        longest = max(map(len, endings))
+        self.as_tree = self.as_tree and prefix.length + longest < self._window
         if self.as_tree:
-            longest = max(map(len, endings))
             try:
                 each = most * (prefix.length + longest) // longest
                 return self._in_parts(self._run_tree, prefix, endings, each)

@@ -55,6 +55,7 @@ class MatchingRows:
 
         if self._vectors is None:
             self._vectors = chroma.vectors(collection, self._ids)
-        distances = 1 - self._vectors @ vector
+        # BLAS would wake all its threads for this, and take five times as long
+        distances = 1 - np.einsum("ij,j->i", self._vectors, vector)
         nearest = np.argsort(distances, kind="stable")[:size]
         return [(self._ids[place], float(distances[place])) for place in nearest]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from store.cli import backup, dataset
+from store.cli import merge as uniting
 from store.cli.options import (
     bar,
     data_option,
@@ -48,6 +49,7 @@ for _command in (
     backup.backup,
     backup.restore,
     backup.protect,
+    uniting.merge,
 ):
     main.add_command(_command)
 

@@ -264,6 +264,7 @@ REVIEWED = {
     "agent/drivers/web/held_pictures.py": "into memory",
     "analysis/report/example_frames.py": "into memory",
     "store/maintenance/backup.py": "whole copies, which forgetting tells of",
+    "store/maintenance/merged_files.py": "files of other data folders, each in its own place",
     "store/maintenance/restore.py": "whole copies, on their way back",
     "store/bench/collection.py": "made-up frames",
     "store/runs/data_folder.py": "a trial file",

@@ -22,6 +22,7 @@ from agent.cli.options import (
     settings_option,
 )
 from agent.cli.privacy_notice import announce
+from store.cli.options import shard_option, tell_shard
 from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ EPILOG = """
 \b
 Examples:
   python -m agent pairs latest --model scripted/editor --frames 24 --export preferences
+  python -m agent pairs --model scripted/editor --shard 3/16
 """
 _KINDS = ("object", "attribute", "relation", "count", "place", "action", "persona")
 
@@ -81,6 +83,7 @@ _KINDS = ("object", "attribute", "relation", "count", "place", "action", "person
 @settings_option
 @connections_option
 @batch_option
+@shard_option("Make pairs of a part of the pictures, under a cap of its own, without checks")
 @json_option
 @data_option
 def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -> None:
@@ -89,6 +92,7 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     Of all runs, or of those named. What was made before is not made again; edits that fail a
     check are kept with the reason and never exported.
     """
+    from agent.errors import BadConfig
     from agent.judge.retry_limits import Patience
     from agent.judge.spending_cap import SpendingCap
     from agent.model_settings import ModelSettings
@@ -114,7 +118,10 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
         ModelSettings.parse(options["model_settings"]),
         options["connections"],
         options["batch"],
+        options["shard"],
     )
+    if making.shard.partial and options["folder"] is not None:
+        raise BadConfig("A part is not exported. Type: the same without --export, or --shard")
     for request in making.requests:
         request.check(os.environ)
     for request in making.requests:
@@ -124,6 +131,10 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
         echo(f"{making.model} does not look: what it tells of a frame is made up.", err=True)
     folder = DataFolder(data)
     made = _make(folder, runs, making)
+    if making.shard.partial:
+        tell_shard(making.shard)
+        echo("Then, for checks and exports, type the same without --shard.", err=True)
+        return
     found = PairChecks(read_pairs(made.path).only(made.frames, making.errors))
     figure = made.path.with_suffix(".png")
     register(folder, figure, "figures", frames=made.frames)
@@ -150,7 +161,7 @@ def _make(folder: DataFolder, runs: tuple[str, ...], making: PairPlan) -> Genera
     ledgers = [read(path) for path in paths]
     with counting("making pairs") as tell:
         made = asyncio.run(make_pairs(ledgers, making, folder, datetime.now(UTC), tell))
-    if made.unbalanced and "persona" in making.errors:
+    if made.unbalanced and "persona" in making.errors and not making.shard.partial:
         echo(
             f"{made.unbalanced} of {len(made.frames)} frames have no persona pair: as many are "
             "taken that were watched as were left.",

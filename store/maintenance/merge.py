@@ -12,19 +12,22 @@ frames (reports, sheets, exports, trainings), which can be made again or stays w
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-from pydantic import TypeAdapter
 
 from store.errors import DataUnwritable, ForgettingPending, MergeRefused, StoreError
 from store.frames.frame_store import FrameStore
 from store.jsonl.paths import is_name
 from store.maintenance.backup import kind_of
+from store.maintenance.merged_answers import (
+    bring_answers,
+    bring_canary,
+    bring_derived,
+    bring_findings,
+    bring_replies,
+)
 from store.maintenance.merged_files import (
     MergeSummary,
     MergeTarget,
@@ -37,17 +40,9 @@ from store.maintenance.merged_lines import (
     FileLine,
     hide_forgotten,
     read_file_lines,
-    tells_otherwise,
-    unite_answers,
-    unite_canary,
     unite_payments,
 )
 from store.maintenance.merged_studies import FILES, PooledRuns, StudiesDiffer, unite_study
-from store.privacy import derived_files
-from store.privacy.redaction import STAND_IN
-from store.results.hallucination_probes import PROBE_FORMAT
-from store.results.preference_pairs import PAIR_FORMAT
-from store.results.value_spectrum import RETRIEVAL, read_retrieval
 from store.runs.data_folder import DataFolder
 from store.runs.payment_book import PAYMENT
 from store.runs.rejudgements import FOLDER as JUDGEMENTS
@@ -56,7 +51,6 @@ from store.runs.rejudgements import JUDGEMENT_LINE
 Progress = Callable[[int, int], None]
 _OF_RUN = ("pictures", "playground")
 """Folders of a run that come with its ledger."""
-_MOST_REPLY = 8 << 20
 
 
 def merge(
@@ -120,10 +114,10 @@ class _Merge:
             if progress is not None:
                 progress(done, len(names))
         for source in self.sources:
-            self._findings(source)
-            self._canary(source)
-            self._derived(source)
-            self._replies(source)
+            bring_findings(self.target, source, self.kept)
+            bring_canary(self.target, source)
+            bring_derived(self.target, source)
+            bring_replies(self.target, source, self.kept, own=self.own)
 
     @property
     def data(self) -> DataFolder:
@@ -301,15 +295,7 @@ class _Merge:
                     gone = part == "pictures" and at.isdigit() and int(at) in chosen.emptied
                     if kind_of(name) == "record" and not gone and copy.lines == chosen.lines:
                         longer = chosen.data is copy.data
-                        self._add(copy.data, name, instead=longer)
-
-    def _add(self, source: DataFolder, name: str, *, instead: bool = False) -> None:
-        try:
-            self.target.add_file(source, name, instead=instead)
-        except DataUnwritable:
-            raise
-        except StoreError as error:
-            self.summary.problems.append(str(error))
+                        self.target.bring_file(copy.data, name, instead=longer)
 
     def _judgements(self, chosen: LedgerCopy, copy: LedgerCopy) -> None:
         folder = copy.data.run_dir(chosen.ledger.started.run_id) / JUDGEMENTS
@@ -317,9 +303,9 @@ class _Merge:
         for name in source_names(copy.data, folder, "*.jsonl"):
             known = self._known(name, chosen.data) if hidden else []
             change = partial(hide_forgotten, known=known, hidden=hidden, emptied=chosen.emptied)
-            self._answers(copy.data, name, JUDGEMENT_LINE, change, among=True)
+            bring_answers(self.target, copy.data, name, JUDGEMENT_LINE, change, among=True)
         for name in source_names(copy.data, folder, "*.lost.json"):
-            self._add(copy.data, name)
+            self.target.bring_file(copy.data, name)
 
     def _known(self, name: str, place: DataFolder) -> list[FileLine]:
         found: list[FileLine] = []
@@ -327,40 +313,6 @@ class _Merge:
             content = read_source(one, name) or b""
             found += read_file_lines(one.root / name, content, JUDGEMENT_LINE)
         return found
-
-    def _answers(
-        self,
-        source: DataFolder,
-        name: str,
-        kind: TypeAdapter[Any],
-        change: Callable[[list[FileLine]], list[FileLine]],
-        *,
-        among: bool = False,
-    ) -> None:
-        """Unite one file of answers with that of the same name."""
-        path = self.data.root / name
-        try:
-            theirs = read_file_lines(source.root / name, read_source(source, name) or b"", kind)
-            if not theirs:
-                return
-            with self.target.held(path.with_suffix(".lock"), among=among):
-                mine = read_file_lines(path, self.target.read(name) or b"", kind)
-                if mine and tells_otherwise(mine, theirs):
-                    what = "asked as others, or drawn otherwise, than here"
-                    self.summary.conflicts.append(f"{source.root / name}: {what}")
-                    return
-                united = unite_answers(mine, change(theirs))
-                if united.added:
-                    self.target.write(name, united.content)
-        except (DataUnwritable, MergeRefused):
-            raise
-        except StoreError as error:
-            self.summary.problems.append(str(error))
-            return
-        self.summary.answers += united.added
-        if united.unlike:
-            what = f"{united.unlike} questions were answered here as well, in other words"
-            self.summary.conflicts.append(f"{source.root / name}: {what}")
 
     def _ledger(self, chosen: LedgerCopy, *, had: bool) -> None:
         run_id = chosen.ledger.started.run_id
@@ -374,76 +326,3 @@ class _Merge:
         self.summary.runs += 1
         if chosen.ledger.finished is None:
             self.summary.interrupted.append(f"{run_id} in {chosen.data.root}")
-
-    # What was found about frames, and what else lies in a folder
-
-    def _findings(self, source: DataFolder) -> None:
-        """Spectra, pairs and probes, as far as they are about frames that are kept here."""
-        for folder, pattern, kind in (
-            ("spectra", f"{JUDGEMENTS}/*.jsonl", JUDGEMENT_LINE),
-            ("pairs", "*.jsonl", PAIR_FORMAT.line),
-            ("probes", "*.jsonl", PROBE_FORMAT.line),
-        ):
-            for name in source_names(source, source.root / folder, pattern):
-                self._answers(source, name, kind, self._of_kept_frames)
-        for name in source_names(source, source.spectra_dir, f"*/{RETRIEVAL}"):
-            if (self.data.root / name).exists():
-                continue  # the same spectrum makes it again
-            try:
-                shown = read_retrieval(source.root / name).shown
-            except StoreError as error:
-                self.summary.problems.append(str(error))
-                continue
-            if self.kept.issuperset(shown):
-                self._add(source, name)
-        for name in source_names(source, source.root / "labels", "*.jsonl"):
-            self._add(source, name)
-
-    def _of_kept_frames(self, lines: list[FileLine]) -> list[FileLine]:
-        stay = [
-            line
-            for line in lines
-            if line.frame is None or line.frame.startswith(STAND_IN) or line.frame in self.kept
-        ]
-        self.summary.forgotten += len(lines) - len(stay)
-        return stay
-
-    def _canary(self, source: DataFolder) -> None:
-        for name in source_names(source, source.root / "canary", "*.jsonl"):
-            path = self.data.root / name
-            try:
-                content = read_source(source, name) or b""
-                with self.target.held(path.with_suffix(".lock")):
-                    united = unite_canary(
-                        source.root / name, self.target.read(name) or b"", content
-                    )
-                    if united.added:
-                        self.target.write(name, united.content)
-            except (DataUnwritable, MergeRefused):
-                raise
-            except StoreError as error:
-                self.summary.problems.append(str(error))
-
-    def _derived(self, source: DataFolder) -> None:
-        """Enter what was made of frames and lies in neither folder, so that forgetting finds it."""
-        for entry in derived_files.entries(source):
-            place = Path(entry.path)
-            inside = any(place.is_relative_to(one.root.resolve()) for one in (self.data, source))
-            if place.is_absolute() and not inside:
-                self.summary.files += derived_files.adopt(self.data, entry)
-
-    def _replies(self, source: DataFolder) -> None:
-        """Kept replies about frames that are kept here: from one's own folders alone."""
-        for name in source_names(source, source.replies_dir, "??/*.json"):
-            if kind_of(name) != "replies" or (self.data.root / name).exists():
-                continue
-            if not self.own:
-                self.summary.withheld += 1
-                continue
-            try:
-                shown = json.loads(read_source(source, name, _MOST_REPLY) or b"{}").get("frames")
-            except (StoreError, ValueError, AttributeError, RecursionError):
-                continue  # damaged, and so asked for again
-            if isinstance(shown, list) and all(one in self.kept for one in shown):
-                self._add(source, name)
-                self.summary.replies += 1

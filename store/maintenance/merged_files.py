@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from store.errors import DataUnreadable, DataUnwritable, MergeRefused
+from store.errors import DataUnreadable, DataUnwritable, MergeRefused, StoreError
 from store.jsonl.atomic import write_whole
 from store.jsonl.locks import LockHeld, NamedLock, byte_lock, holder, signature
 from store.jsonl.paths import path_within
@@ -117,6 +117,15 @@ class MergeTarget:
             self.write(name, theirs)
         elif mine != theirs:
             self.summary.conflicts.append(f"{source.root / name} differs from what is here")
+
+    def bring_file(self, source: DataFolder, name: str, *, instead: bool = False) -> None:
+        """Do as ``add_file``, and name what cannot be read; raises ``DataUnwritable``."""
+        try:
+            self.add_file(source, name, instead=instead)
+        except DataUnwritable:
+            raise
+        except StoreError as error:
+            self.summary.problems.append(str(error))
 
     @contextmanager
     def held(self, path: Path, *, among: bool = False) -> Iterator[None]:

@@ -92,17 +92,47 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     Of all runs, or of those named. What was made before is not made again; edits that fail a
     check are kept with the reason and never exported.
     """
+    from agent.models import find_capabilities
+    from analysis.preference_pairs.pair_checks import PairChecks
+    from store.jsonl.atomic import write_whole
+    from store.privacy.derived_files import register
+    from store.results.preference_pairs import read_pairs
+    from store.runs.data_folder import DataFolder
+
+    making = _planned(options)
+    if not find_capabilities(making.model).looks:
+        echo(f"{making.model} does not look: what it tells of a frame is made up.", err=True)
+    folder = DataFolder(data)
+    made = _make(folder, runs, making)
+    if making.shard.partial:
+        tell_shard(making.shard)
+        echo("Then, for checks and exports, type the same without --shard.", err=True)
+        return
+    found = PairChecks(read_pairs(made.path).only(made.frames, making.errors))
+    figure = made.path.with_suffix(".png")
+    register(folder, figure, "figures", frames=made.frames)
+    write_whole(figure, found.figure(), sync=False)
+    exported = _export(folder, found, options) if options["folder"] else None
+    if as_json:
+        result = found.as_dict() | {"figure": str(figure), "exported": exported}
+        echo(json.dumps(result, indent=2))
+        return
+    echo(found.text())
+    if exported:
+        rows = ", ".join(f"{count} for {split}" for split, count in exported["rows"].items())
+        total = count_of(sum(exported["rows"].values()), "pair")
+        echo(f"{total} in {options['folder']}: {rows}.")
+    echo(f"{made.path}\n{figure}", err=True)
+
+
+def _planned(options: dict[str, Any]) -> PairPlan:
+    """Say who makes pairs, and of what; refuse what cannot be asked before anything is done."""
     from agent.errors import BadConfig
     from agent.judge.retry_limits import Patience
     from agent.judge.spending_cap import SpendingCap
     from agent.model_settings import ModelSettings
-    from agent.models import find_capabilities
     from agent.preference_pairs.generate import PairPlan
-    from analysis.preference_pairs.pair_checks import PairChecks
-    from store.jsonl.atomic import write_whole
-    from store.privacy.derived_files import register
-    from store.results.preference_pairs import ERRORS, read_pairs
-    from store.runs.data_folder import DataFolder
+    from store.results.preference_pairs import ERRORS
 
     kinds = tuple(kind for kind in ERRORS if kind in (options["kinds"] or ERRORS))
     cap = SpendingCap(options["max_cost"], options["max_tokens"])
@@ -127,29 +157,7 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     for request in making.requests:
         announce(request.name, cap)
     making.check()
-    if not find_capabilities(making.model).looks:
-        echo(f"{making.model} does not look: what it tells of a frame is made up.", err=True)
-    folder = DataFolder(data)
-    made = _make(folder, runs, making)
-    if making.shard.partial:
-        tell_shard(making.shard)
-        echo("Then, for checks and exports, type the same without --shard.", err=True)
-        return
-    found = PairChecks(read_pairs(made.path).only(made.frames, making.errors))
-    figure = made.path.with_suffix(".png")
-    register(folder, figure, "figures", frames=made.frames)
-    write_whole(figure, found.figure(), sync=False)
-    exported = _export(folder, found, options) if options["folder"] else None
-    if as_json:
-        result = found.as_dict() | {"figure": str(figure), "exported": exported}
-        echo(json.dumps(result, indent=2))
-        return
-    echo(found.text())
-    if exported:
-        rows = ", ".join(f"{count} for {split}" for split, count in exported["rows"].items())
-        total = count_of(sum(exported["rows"].values()), "pair")
-        echo(f"{total} in {options['folder']}: {rows}.")
-    echo(f"{made.path}\n{figure}", err=True)
+    return making
 
 
 def _make(folder: DataFolder, runs: tuple[str, ...], making: PairPlan) -> GeneratedPairs:

@@ -27,6 +27,7 @@ from store.cli.options import shard_option, tell_shard
 from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
+    from agent.evaluation.rejudge import RejudgeOutcome
     from agent.evaluation.rejudged_sitting import RejudgePlan
     from agent.judge.spending_cap import SpendingCap
     from store.runs.data_folder import DataFolder
@@ -116,15 +117,25 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     announce(asking.model, asking.cap)
     with counting("asked again") as tell:
         did = asyncio.run(rejudge(ledgers, asking, folder, datetime.now(UTC), tell))
+    _tell_outcome(did, asking, len(ledgers))
+    tell_shard(asking.shard)
+    for problem in (*left_out, *did.left_out):
+        echo(f"Left out: {problem}", err=True)
+    if left_out or did.left_out:
+        raise click.exceptions.Exit(1)
+
+
+def _tell_outcome(did: RejudgeOutcome, asking: RejudgePlan, runs: int) -> None:
+    """Say what came of the questions about so many runs."""
     part = f"in shard {asking.shard} " if asking.shard.partial else ""
-    about = count_of(len(ledgers), "run")
+    about = count_of(runs, "run")
     echo(f"{count_of(did.answered, 'question')} answered {part}about {about}.")
     if did.open:
         echo(f"{did.open} have no reply yet. Type the same command to ask them again.")
     if did.given_up:
-        more = 2 * patience.attempts
+        more = 2 * asking.patience.attempts
         echo(
-            f"{did.given_up} had no reply in {patience.attempts} attempts. "
+            f"{did.given_up} had no reply in {asking.patience.attempts} attempts. "
             f"Type the same command with --attempts {more} to ask them again."
         )
     if did.others:
@@ -138,11 +149,6 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
             f"{replies.kept} replies were kept from before, {replies.asked} were asked for; "
             f"{replies.unfit} of these cannot be kept."
         )
-    tell_shard(asking.shard)
-    for problem in (*left_out, *did.left_out):
-        echo(f"Left out: {problem}", err=True)
-    if left_out or did.left_out:
-        raise click.exceptions.Exit(1)
 
 
 def _cap(

@@ -85,7 +85,7 @@ def bring_findings(target: MergeTarget, source: DataFolder, kept: Set[str]) -> N
         except StoreError as error:
             target.summary.problems.append(str(error))
             continue
-        if kept.issuperset(shown):
+        if all(frame in kept for frame in shown):
             target.bring_file(source, name)
     for name in source_names(source, source.root / "labels", "*.jsonl"):
         target.bring_file(source, name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from store.jsonl.atomic import write_whole
 from store.results.preference_pairs import read_pairs
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import PersonaRecord
-from store.runs.rejudgements import judgement_files, read_judgements
+from store.runs.rejudgements import RejudgementKey, judgement_files, read_judgements
 from tests.store.samples import COLOURS, keep_run
 
 OF = 3
@@ -52,12 +51,15 @@ def begun(tmp_path: Path) -> Path:
     return data.root
 
 
-def answers(data: Path) -> dict[str, dict[Hashable, str | None]]:
-    found: dict[str, dict[Hashable, str | None]] = {}
+def answers(data: Path) -> dict[str, dict[RejudgementKey, str | None]]:
+    """What was said to each question, by file."""
+    found: dict[str, dict[RejudgementKey, str | None]] = {}
     for ledger in DataFolder(data).ledgers():
         for path in judgement_files(ledger.parent):
             lines = read_judgements(path).lines
-            said = {line.key: line.judgement.answer for line in lines}
+            said: dict[RejudgementKey, str | None] = {
+                line.key: line.judgement.answer for line in lines
+            }
             assert len(said) == len(lines)  # none is doubled
             found[path.relative_to(data).as_posix()] = said
     return found
@@ -76,7 +78,7 @@ def test_re_judging_in_shards_is_re_judging(tmp_path: Path, begun: Path, order: 
         assert f"in shard {number}/{OF}" in done.stdout
         assert "store merge FOLDER" in done.stderr
     parts = [answers(folder) for folder in shards]
-    pictures = [{key.frame for said in part.values() for key in said} for part in parts]  # type: ignore[attr-defined]
+    pictures = [{key.frame for said in part.values() for key in said} for part in parts]
     assert len(set().union(*pictures)) == sum(map(len, pictures)) > OF
     shutil.copytree(begun, tmp_path / "united")
     assert merged(tmp_path / "united", *shards[::-1])["answers"] > 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from agent.errors import BadConfig
 from agent.study.matrix import (
     StudyCell,
@@ -110,13 +112,13 @@ def test_a_yoked_run_is_in_its_source_s_shard(tmp_path: Path) -> None:
 def test_an_account_of_two_shards_is_refused(tmp_path: Path) -> None:
     first, *others = draw(declared(tmp_path, ["p05", "p09", "p12", "p16"]), [])
     twin = first.model_copy(update={"persona": "p99"})  # the same slot, drawn twice
-    cells = [first, twin, *others]
-    outcomes = []
-    for number in (1, 2, 3, 4):
-        try:
-            outcomes.append({first, twin}.intersection(shard_cells(cells, Shard(number, 4))))
-        except BadConfig as error:
-            assert "without --shard" in str(error)
-            outcomes.append(set())
-    assert {first} not in outcomes
-    assert {twin} not in outcomes
+    cells, names = [first, twin, *others], ["p05", "p09", "p12", "p16", "p99"]
+    parts = [Shard(number, 4).deal(f"{first.group}/1", names) for number in (1, 2, 3, 4)]
+    assert not any({first.persona, "p99"} <= part for part in parts)  # two machines', if allowed
+    refused = 0
+    for number, part in enumerate(parts, 1):
+        if {first.persona, "p99"} & part:
+            refused += 1
+            with pytest.raises(BadConfig, match="without --shard"):
+                shard_cells(cells, Shard(number, 4))
+    assert refused == 2

@@ -277,6 +277,7 @@ REVIEWED = {
     "store/frames/frame_store.py": "frames, which forgetting walks",
     "store/dataset/import_screenshots.py": "into memory",
     "store/index/embedded_folder.py": "stamps",
+    "store/index/merged_vectors.py": "a copy of another index, which is gone at the end or swept",
     "store/privacy/forget_answers.py": "answers, which forgetting walks",
     "store/jsonl/append_only.py": "the primitive",
     "store/jsonl/locks.py": "locks",

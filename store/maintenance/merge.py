@@ -89,6 +89,9 @@ def _refuse_unready(place: DataFolder, target: DataFolder) -> None:
             raise MergeRefused(place.root, "holds no data of feedsway's")
         if here == there or here.is_relative_to(there) or there.is_relative_to(here):
             raise MergeRefused(place.root, f"is {target.root}, or one of them lies in the other")
+        for ledger in place.ledgers():
+            if not ledger.is_file():  # a pipe would be waited for
+                raise MergeRefused(ledger, "is no file")
     if place.forgetting.exists():
         raise ForgettingPending
     refuse_writers(place)

@@ -61,7 +61,7 @@ def bring_answers(
     except StoreError as error:
         target.summary.problems.append(str(error))
         return
-    target.summary.answers += united.added
+    target.summary.answers += united.added - united.heads
     if united.unlike:
         what = f"{united.unlike} questions were answered here as well, in other words"
         target.summary.conflicts.append(f"{source.root / name}: {what}")

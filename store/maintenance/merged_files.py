@@ -27,7 +27,7 @@ class MergeSummary:
     """Runs that are new or longer now."""
     frames: int = 0
     answers: int = 0
-    """Lines of re-judgements, spectra, pairs and probes."""
+    """Answers and attempts of re-judgements, spectra, pairs and probes."""
     payments: int = 0
     replies: int = 0
     vectors: int = 0

@@ -64,7 +64,10 @@ class UnitedLines:
 
     lines: tuple[bytes, ...]
     added: int
+    """Lines that were not there."""
     unlike: int = 0
+    heads: int = 0
+    """Of the lines added, those that are headers of sittings."""
 
     @property
     def content(self) -> bytes:
@@ -93,7 +96,8 @@ def unite_answers(mine: Sequence[FileLine], theirs: Iterable[FileLine]) -> Unite
             head = None
             answered |= {line.key} if line.answered else set()
     lines = tuple(line.raw for line in _attempts_first(united))
-    return UnitedLines(lines, len(united) - len(mine), unlike)
+    heads = sum(line.key is None for line in united[len(mine) :])
+    return UnitedLines(lines, len(united) - len(mine), unlike, heads)
 
 
 def _attempts_first(lines: Sequence[FileLine]) -> list[FileLine]:

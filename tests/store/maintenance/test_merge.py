@@ -7,13 +7,13 @@ import json
 import shutil
 import subprocess
 import sys
-from itertools import permutations
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from store.cli.main import main
+from store.index.build import update
 from store.jsonl.atomic import write_whole
 from store.jsonl.locks import NamedLock
 from store.privacy.derived_files import entries, register
@@ -28,7 +28,8 @@ from store.runs.rejudgements import (
     RejudgementKey,
     read_judgements,
 )
-from tests.store.samples import COLOURS, START, keep_run
+from store.runs.shards import Shard
+from tests.store.samples import COLOURS, START, ColourEncoder, keep_run
 
 ROOT = Path(__file__).parents[3]
 SECRET = "a word that nobody may read again"
@@ -128,17 +129,16 @@ def shards(tmp_path: Path) -> list[Path]:
 
 def test_in_any_order_and_twice(shards: list[Path], tmp_path: Path) -> None:
     seen = []
-    for number, order in enumerate(permutations(shards)):
+    for number, order in enumerate([shards, shards[::-1], [shards[1], shards[2], shards[0]]]):
         target = tmp_path / f"t{number}"
         done = typed(target, *order) if number % 2 else [typed(target, one) for one in order][-1]
         assert done.exit_code == 0, done.output
         before = contents(target)
         seen.append(before)
-        for one in order:
-            again = typed(target, one, words=("--json",))
-            assert (again.exit_code, json.loads(again.stdout)["files"]) == (0, 0)
+        again = typed(target, *order[::-1], words=("--json",))
+        assert (again.exit_code, json.loads(again.stdout)["files"]) == (0, 0)
         assert contents(target) == before
-    assert len(seen) == 6
+    assert len(seen) == 3
     assert all(one == seen[0] for one in seen)
     united = DataFolder(tmp_path / "t0")
     assert {path.parent.name for path in united.ledgers()} == {
@@ -318,6 +318,30 @@ def test_what_was_made_elsewhere_of_frames_is_known_here(tmp_path: Path) -> None
         assert typed(mine.root, theirs.root).exit_code == 0
     assert [entry.path for entry in entries(mine)] == [str(tmp_path / "handed-on")]
     assert not (mine.run_dir("r1") / "report").exists()
+
+
+def test_pictures_that_shards_embedded_are_not_embedded_again(tmp_path: Path) -> None:
+    begun, shards = DataFolder(tmp_path / "begun"), [tmp_path / "s1", tmp_path / "s2"]
+    keep_run(begun, "r1", COLOURS)
+    added = []
+    for number, folder in enumerate(shards, 1):
+        shutil.copytree(begun.root, folder)
+        report = update(DataFolder(folder), ColourEncoder(), shard=Shard(number, 2))
+        added.append(report.added)
+    assert sum(added) == len(COLOURS) > max(added)
+    target = tmp_path / "t"
+    for expected in (len(COLOURS), 0):
+        done = typed(target, *shards, words=("--own", "--json"))
+        assert (done.exit_code, json.loads(done.stdout)["vectors"]) == (0, expected), done.stderr
+        assert "For the index" not in done.stderr
+    encoder = ColourEncoder()
+    told = update(DataFolder(target), encoder)
+    assert (told.added, told.present, encoder.seen) == (0, len(COLOURS), 0)
+    words = ["index", "--rebuild", "--shard", "1/2", "--data", str(target)]
+    assert CliRunner().invoke(main, words).exit_code == 2
+    # of a stranger's folder no index is opened
+    assert "For the index" in typed(tmp_path / "other", *shards).stderr
+    assert not (tmp_path / "other" / "index").exists()
 
 
 def test_a_merge_that_was_killed_is_typed_again(shards: list[Path], tmp_path: Path) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +20,9 @@ from store.jsonl.atomic import write_whole
 from store.results.preference_pairs import read_pairs
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import PersonaRecord
+from store.runs.payment_book import PaymentBook
 from store.runs.rejudgements import RejudgementKey, judgement_files, read_judgements
+from tests.agent.models.fault_server import Server
 from tests.store.samples import COLOURS, keep_run
 
 OF = 3
@@ -27,9 +33,9 @@ def typed(*words: str, data: Path) -> Result:
     return CliRunner().invoke(cli, [*words, "--data", str(data)], catch_exceptions=False)
 
 
-def merged(target: Path, *folders: Path) -> dict[str, Any]:
-    words = ["merge", *map(str, folders), "--data", str(target), "--json"]
-    done = CliRunner().invoke(store_cli, words, catch_exceptions=False)
+def merged(target: Path, *folders: Path, words: tuple[str, ...] = ()) -> dict[str, Any]:
+    command = ["merge", *map(str, folders), "--data", str(target), "--json", *words]
+    done = CliRunner().invoke(store_cli, command, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     told: dict[str, Any] = json.loads(done.stdout)
     return told
@@ -134,3 +140,45 @@ def test_a_budget_of_a_study_is_not_spent_by_each_shard(
     done = typed(*asked, data=begun)
     assert done.exit_code == 2
     assert "none sees what the others spend" in done.stderr
+
+
+@pytest.mark.drill
+def test_a_paid_question_is_paid_once_by_all_shards(tmp_path: Path, begun: Path) -> None:
+    """Each shard is killed in its middle and typed again; what was paid is known to all."""
+    shards = [tmp_path / f"s{number}" for number in range(1, OF + 1)]
+    asked = ["rejudge", "many", "--everyone", "--model", "openai-api/loopback/yes"]
+    asked += ["--connections", "1"]
+    with Server().running() as server:
+        env = {
+            **os.environ,
+            "LOOPBACK_BASE_URL": f"{server.url}/yes/v1",
+            "LOOPBACK_API_KEY": "none",
+        }
+        for number, folder in enumerate(shards, 1):
+            shutil.copytree(begun, folder)
+            words = [sys.executable, "-m", "agent", *asked, "--data", str(folder)]
+            words += ["--shard", f"{number}/{OF}"]
+            before = server.requests["yes"]
+            with subprocess.Popen(words, env=env, stdout=-3, stderr=-3) as child:
+                while child.poll() is None and server.requests["yes"] < before + 3:
+                    time.sleep(0.005)
+                child.kill()
+            done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+        paid = server.requests["yes"]
+        united = tmp_path / "united"
+        for _ in range(2):
+            merged(united, *shards[::-1], words=("--own",))
+        words = [sys.executable, "-m", "agent", *asked, "--data", str(united)]
+        done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+        assert "0 questions answered" in done.stdout, done.stderr
+        assert server.requests["yes"] == paid
+    said = answers(united)
+    questions = sum(map(len, said.values()))
+    assert questions == 3 * 3 * 6
+    assert questions <= paid <= questions + OF  # a call that was under way at a kill is sent again
+    accounts = [Path(name).with_suffix("").as_posix() for name in said]
+    balance = PaymentBook(united / "payments.jsonl").balance(accounts)
+    each = [PaymentBook(one / "payments.jsonl").balance(accounts) for one in shards]
+    assert balance.calls == sum(one.calls for one in each) == paid
+    assert balance.tokens == sum(one.tokens for one in each)

@@ -63,7 +63,7 @@ def conduct_shard(study: Study, file: Path, shard: Shard, *, tethered: bool) -> 
         number = len(looks) + 1
         cells = tuple(cell for cell in cells if cell.replicate == number)
         what += f", replicate {number} of {of},"
-        again = f" && python -m agent study {file} to look at it"
+        again = f"\nTo look at it then, type: python -m agent study {file}"
     left = conduct_cells(replace(study, cells=cells), file, tethered=tethered)
     if left.failed or left.resting:
         sys.exit(1)

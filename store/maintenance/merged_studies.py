@@ -7,7 +7,6 @@ none of them, and runs of another model, or of a cell that was run elsewhere, st
 from __future__ import annotations
 
 import json
-import tomllib
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any
 
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import RunSummary
+from store.untrusted.size_limits import parse_toml
 
 FILES = ("study.toml", "draws.json", "frozen.json", "occurrences.json", "looks.json", "tested.json")
 _FREE = ("pace", "adapters", "rejudge", "budget")
@@ -72,7 +72,7 @@ def _noted(mine: Mapping[str, bytes], theirs: Mapping[str, bytes]) -> dict[str, 
 
 def _compare_declared(mine: bytes, theirs: bytes) -> None:
     """Refuse study files that differ in more than size, pace and money."""
-    read = [tomllib.loads(text.decode()) for text in (mine, theirs)]
+    read = [parse_toml(text) for text in (mine, theirs)]
     for declared in read:
         for name in _FREE:
             declared.pop(name, None)

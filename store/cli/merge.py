@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    epilog=epilog("merge shard-1 shard-2 --data united", "merge shard-1 shard-2 --own --data united")
+    epilog=epilog(
+        "merge shard-1 shard-2 --data united", "merge shard-1 shard-2 --own --data united"
+    )
 )
 @click.argument(
     "folders",

@@ -42,6 +42,7 @@
     ├─ BackupFault
     │  ├─ BadBackup(path)             a file that is no whole backup, or no place for one
     │  ├─ NoPlaceToRestore(path)      there is something in the data folder already
+    │  ├─ MergeRefused(path, problem) a folder that is not united with others now
     │  ├─ UnknownGroup(name)          this machine has no such group of users
     │  └─ ProfileInUse(account)       a browser writes the profile that is to be backed up
     └─ BadLadder(path)         a record of a training makes no sense
@@ -355,6 +356,16 @@ class NoPlaceToRestore(BackupFault):
     def __init__(self, path: Path, backup: Path, problem: str = "is not empty") -> None:
         super().__init__(
             f"{path} {problem}. Type: python -m store restore {backup} --data NEW_FOLDER"
+        )
+
+
+class MergeRefused(BackupFault):
+    """A folder that is not united with others now."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(
+            f"{path} {problem}. Nothing more was merged. Mend that or wait, then type the same "
+            "again: python -m store merge FOLDER"
         )
 
 

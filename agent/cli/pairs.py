@@ -22,6 +22,7 @@ from agent.cli.options import (
     settings_option,
 )
 from agent.cli.privacy_notice import announce
+from store.cli.options import shard_option, tell_shard
 from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ EPILOG = """
 \b
 Examples:
   python -m agent pairs latest --model scripted/editor --frames 24 --export preferences
+  python -m agent pairs --model scripted/editor --shard 3/16
 """
 _KINDS = ("object", "attribute", "relation", "count", "place", "action", "persona")
 
@@ -81,6 +83,7 @@ _KINDS = ("object", "attribute", "relation", "count", "place", "action", "person
 @settings_option
 @connections_option
 @batch_option
+@shard_option("Make pairs of a part of the pictures, under a cap of its own, without checks")
 @json_option
 @data_option
 def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -> None:
@@ -89,41 +92,22 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     Of all runs, or of those named. What was made before is not made again; edits that fail a
     check are kept with the reason and never exported.
     """
-    from agent.judge.retry_limits import Patience
-    from agent.judge.spending_cap import SpendingCap
-    from agent.model_settings import ModelSettings
     from agent.models import find_capabilities
-    from agent.preference_pairs.generate import PairPlan
     from analysis.preference_pairs.pair_checks import PairChecks
     from store.jsonl.atomic import write_whole
     from store.privacy.derived_files import register
-    from store.results.preference_pairs import ERRORS, read_pairs
+    from store.results.preference_pairs import read_pairs
     from store.runs.data_folder import DataFolder
 
-    kinds = tuple(kind for kind in ERRORS if kind in (options["kinds"] or ERRORS))
-    cap = SpendingCap(options["max_cost"], options["max_tokens"])
-    patience = Patience(options["attempts"], options["max_missing"])
-    making = PairPlan(
-        options["model"],
-        options["checker"],
-        kinds,
-        options["frames"],
-        cap,
-        patience,
-        options["revision"],
-        ModelSettings.parse(options["model_settings"]),
-        options["connections"],
-        options["batch"],
-    )
-    for request in making.requests:
-        request.check(os.environ)
-    for request in making.requests:
-        announce(request.name, cap)
-    making.check()
+    making = _planned(options)
     if not find_capabilities(making.model).looks:
         echo(f"{making.model} does not look: what it tells of a frame is made up.", err=True)
     folder = DataFolder(data)
     made = _make(folder, runs, making)
+    if making.shard.partial:
+        tell_shard(making.shard)
+        echo("Then, for checks and exports, type the same without --shard.", err=True)
+        return
     found = PairChecks(read_pairs(made.path).only(made.frames, making.errors))
     figure = made.path.with_suffix(".png")
     register(folder, figure, "figures", frames=made.frames)
@@ -141,6 +125,41 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     echo(f"{made.path}\n{figure}", err=True)
 
 
+def _planned(options: dict[str, Any]) -> PairPlan:
+    """Say who makes pairs, and of what; refuse what cannot be asked before anything is done."""
+    from agent.errors import BadConfig
+    from agent.judge.retry_limits import Patience
+    from agent.judge.spending_cap import SpendingCap
+    from agent.model_settings import ModelSettings
+    from agent.preference_pairs.generate import PairPlan
+    from store.results.preference_pairs import ERRORS
+
+    kinds = tuple(kind for kind in ERRORS if kind in (options["kinds"] or ERRORS))
+    cap = SpendingCap(options["max_cost"], options["max_tokens"])
+    patience = Patience(options["attempts"], options["max_missing"])
+    making = PairPlan(
+        options["model"],
+        options["checker"],
+        kinds,
+        options["frames"],
+        cap,
+        patience,
+        options["revision"],
+        ModelSettings.parse(options["model_settings"]),
+        options["connections"],
+        options["batch"],
+        options["shard"],
+    )
+    if making.shard.partial and options["folder"] is not None:
+        raise BadConfig("A part is not exported. Type: the same without --export, or --shard")
+    for request in making.requests:
+        request.check(os.environ)
+    for request in making.requests:
+        announce(request.name, cap)
+    making.check()
+    return making
+
+
 def _make(folder: DataFolder, runs: tuple[str, ...], making: PairPlan) -> GeneratedPairs:
     from agent.preference_pairs.generate import make_pairs
     from store.runs.ledger import read
@@ -150,7 +169,7 @@ def _make(folder: DataFolder, runs: tuple[str, ...], making: PairPlan) -> Genera
     ledgers = [read(path) for path in paths]
     with counting("making pairs") as tell:
         made = asyncio.run(make_pairs(ledgers, making, folder, datetime.now(UTC), tell))
-    if made.unbalanced and "persona" in making.errors:
+    if made.unbalanced and "persona" in making.errors and not making.shard.partial:
         echo(
             f"{made.unbalanced} of {len(made.frames)} frames have no persona pair: as many are "
             "taken that were watched as were left.",

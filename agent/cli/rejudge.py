@@ -23,9 +23,12 @@ from agent.cli.options import (
     settings_option,
 )
 from agent.cli.privacy_notice import announce
+from store.cli.options import shard_option, tell_shard
 from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
+    from agent.evaluation.rejudge import RejudgeOutcome
+    from agent.evaluation.rejudged_sitting import RejudgePlan
     from agent.judge.spending_cap import SpendingCap
     from store.runs.data_folder import DataFolder
     from store.runs.ledger import Ledger
@@ -38,6 +41,7 @@ Examples:
   python -m agent rejudge latest --everyone --others 0.5 --seed 2
   python -m agent rejudge latest --everyone --order picture-first --seed 4
   python -m agent rejudge first-study --everyone --sample 300 --seed 3
+  python -m agent rejudge first-study --everyone --shard 3/16
 """
 
 
@@ -75,6 +79,7 @@ Examples:
 @settings_option
 @connections_option
 @batch_option
+@shard_option("Ask about a part of the pictures, under a cap of its own")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @data_option
 def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
@@ -105,20 +110,32 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     folder = DataFolder(data)
     left_out: list[str] = []
     ledgers = find_ledgers(folder, runs, left_out)
-    asking = replace(asking, cap=_cap(cap, asking.model, ledgers, folder))
+    asking = replace(asking, cap=_cap(cap, asking, ledgers, folder))
     for ledger in ledgers:
         persona = ledger.started.persona
         check_persona(asking.model, persona.id, persona.traits)
     announce(asking.model, asking.cap)
     with counting("asked again") as tell:
         did = asyncio.run(rejudge(ledgers, asking, folder, datetime.now(UTC), tell))
-    echo(f"{count_of(did.answered, 'question')} answered about {count_of(len(ledgers), 'run')}.")
+    _tell_outcome(did, asking, len(ledgers))
+    tell_shard(asking.shard)
+    for problem in (*left_out, *did.left_out):
+        echo(f"Left out: {problem}", err=True)
+    if left_out or did.left_out:
+        raise click.exceptions.Exit(1)
+
+
+def _tell_outcome(did: RejudgeOutcome, asking: RejudgePlan, runs: int) -> None:
+    """Say what came of the questions about so many runs."""
+    part = f"in shard {asking.shard} " if asking.shard.partial else ""
+    about = count_of(runs, "run")
+    echo(f"{count_of(did.answered, 'question')} answered {part}about {about}.")
     if did.open:
         echo(f"{did.open} have no reply yet. Type the same command to ask them again.")
     if did.given_up:
-        more = 2 * patience.attempts
+        more = 2 * asking.patience.attempts
         echo(
-            f"{did.given_up} had no reply in {patience.attempts} attempts. "
+            f"{did.given_up} had no reply in {asking.patience.attempts} attempts. "
             f"Type the same command with --attempts {more} to ask them again."
         )
     if did.others:
@@ -132,26 +149,31 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
             f"{replies.kept} replies were kept from before, {replies.asked} were asked for; "
             f"{replies.unfit} of these cannot be kept."
         )
-    for problem in (*left_out, *did.left_out):
-        echo(f"Left out: {problem}", err=True)
-    if left_out or did.left_out:
-        raise click.exceptions.Exit(1)
 
 
-def _cap(asked: SpendingCap, model: str, ledgers: list[Ledger], data: DataFolder) -> SpendingCap:
+def _cap(
+    asked: SpendingCap, asking: RejudgePlan, ledgers: list[Ledger], data: DataFolder
+) -> SpendingCap:
     """What was asked for, or the budget of the study that all these runs are of.
 
-    Raises ``BadConfig`` where a budget would have to be held for a part of the runs.
+    Raises ``BadConfig`` where a budget would have to be held for a part of the runs, or by one of
+    several shards, which cannot see what the others spend.
     """
     from agent.errors import BadConfig
     from agent.models import find_capabilities
     from agent.study.study_file import read_cap
 
-    if not find_capabilities(model).uses_tokens:
+    if not find_capabilities(asking.model).uses_tokens:
         return asked
     names = {ledger.started.config.get("study") for ledger in ledgers}
     studies = sorted(str(name) for name in names if name is not None)
     budgets = [read_cap(data.study_dir(name) / "study.toml", name) for name in studies]
+    if asked.open and asking.shard.partial and not all(budget.open for budget in budgets):
+        raise BadConfig(
+            f"Study {studies[0]} has a budget, which is of all shards together, and none sees what "
+            "the others spend. Say what this one may spend on these answers. "
+            f"Type: --shard {asking.shard} --max-cost USD"
+        )
     if len(names) == len(budgets) == 1:
         whole = asked.open and not budgets[0].open
         return budgets[0] if whole else replace(asked, study=budgets[0].study)

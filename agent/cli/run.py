@@ -130,6 +130,7 @@ Examples:
 @click.option("--skin", "switches", metavar="SWITCHES", hidden=True, help="Watch its skin instead.")
 @click.option("--study", type=click.Path(path_type=Path), hidden=True, help="Folder of a study.")
 @click.option("--cell", hidden=True, help="Cell of the study that this run is.")
+@click.option("--shards", type=click.IntRange(1), default=1, hidden=True, help="Of its study.")
 @click.option("--occurrence", hidden=True, help="Due time of the daemon that this run is for.")
 @click.option("--tethered", is_flag=True, hidden=True, help="End when stdin closes.")
 @click.option("--new", "fresh", is_flag=True, help="Do not resume an unfinished run.")
@@ -230,13 +231,13 @@ def _place(options: dict[str, Any], platform: str) -> RunFolder:
 
 
 def _cap(options: dict[str, Any]) -> SpendingCap:
-    """The cap of the command, or for a cell the budget of its study."""
+    """The cap of the command, or for a cell the budget of its study, or this shard's part of it."""
     from agent.judge.spending_cap import SpendingCap
     from agent.study.study_file import load_study
 
     if options["study"] is None:
         return SpendingCap(options["max_cost"], options["max_tokens"])
-    return load_study(options["study"] / "study.toml").cap
+    return load_study(options["study"] / "study.toml").cap.divided(options["shards"])
 
 
 def _live(options: dict[str, Any], platform: str) -> LiveOptions:

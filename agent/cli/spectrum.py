@@ -22,7 +22,7 @@ from agent.cli.options import (
     settings_option,
 )
 from agent.cli.privacy_notice import announce
-from store.cli.options import url_option
+from store.cli.options import shard_option, tell_shard, url_option
 from store.terminal.printing import echo
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ EPILOG = """
 Examples:
   python -m agent spectrum --model scripted/yes --values foundations
   python -m agent spectrum --model embedded/conse --persona p12 --modality
+  python -m agent spectrum --model scripted/yes --values foundations --shard 3/16
 """
 
 
@@ -99,6 +100,7 @@ Examples:
 @settings_option
 @connections_option
 @batch_option
+@shard_option("Ask about a part of the pictures, under a cap of its own, without a report")
 @json_option
 @data_option
 def spectrum(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -> None:
@@ -118,6 +120,10 @@ def spectrum(models: tuple[str, ...], *, data: Path, as_json: bool, **options: A
     folder = DataFolder(data)
     retrieval = _retrieved(folder, values, options)
     kept = [_ask(retrieval, asking, folder) for asking in askings]
+    if options["shard"].partial:
+        tell_shard(options["shard"])
+        echo("Then, for the report, type the same without --shard.", err=True)
+        return
     out = options["out"] or retrieval.folder(folder) / "report"
     register(folder, out, "report", frames=retrieval.shown)
     written = write_spectrum(retrieval, kept, folder, out, datetime.now(UTC))
@@ -162,6 +168,7 @@ def _askings(models: tuple[str, ...], options: dict[str, Any]) -> list[SpectrumP
             settings,
             options["connections"],
             options["batch"],
+            options["shard"],
         )
         for request in (asking.request, asking.describer.request):
             request.check(os.environ)

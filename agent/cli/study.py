@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.options import browser_option, data_option, data_to_type, python_to_type
-from store.cli.options import url_option
+from store.cli.options import shard_option, url_option
 from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
     from agent.study.conductor import Study
     from agent.study.quote import StudyQuote
     from agent.study.study_file import StudyDeclaration
+    from store.runs.shards import Shard
 
 EPILOG = """
 \b
 Examples:
   python -m agent study --example > study.toml
   python -m agent study study.toml --dry-run
+  python -m agent study study.toml --shard 3/16 --data shard-3
 """
 
 
@@ -43,16 +45,20 @@ Examples:
 @click.option(
     "--timezone", metavar="Europe/Berlin", help="Live: whose days count where the file names none."
 )
+@shard_option("Run a part of the cells, with as much of the budget")
 @browser_option
 @url_option
 @data_option
-def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how: Any) -> None:
+def study(
+    file: Path | None, *, example: bool, dry_run: bool, shard: Shard, data: Path, **how: Any
+) -> None:
     """Run every cell of a study file, several at a time, and resume where it stopped.
 
     More personas or replicates can be added to the file later: what is done is not repeated. With
     looks = "replicates" it tests after each replicate, and stops when the answer is in.
     """
     from agent.cli.study_by_looks import conduct_by_looks
+    from agent.cli.study_cells import conduct_shard
     from agent.errors import BadConfig
     from agent.models import check_access
     from agent.run.pacing import zone_of
@@ -68,8 +74,10 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
     if file is None:
         raise BadConfig("Which study? Type: python -m agent study --example > study.toml")
     declared, folder = load_study(file), DataFolder(data)
+    if shard.partial and how["occurrence"] is not None:
+        raise BadConfig("A daemon's study is one machine's. Type: the same without --shard")
     if dry_run:
-        _show_matrix(prepare_study(declared, file, folder, check_names))
+        _show_matrix(prepare_study(declared, file, folder, check_names), shard)
         return
     home = folder.study_dir(declared.name)
     folder.prepare(need_mib=200)
@@ -85,10 +93,12 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
             "index_url": how["url"],
             "timezone": zone_of(how["timezone"]).key if how["timezone"] else None,
         }
-        prepared = replace(prepared, browser=how["browser"], **index)
+        prepared = replace(prepared, browser=how["browser"], shards=shard.of, **index)
         keep_study(prepared, file)
-        _show_matrix(prepared)
-        if declared.test.looks == "replicates":
+        _show_matrix(prepared, shard)
+        if shard.partial:
+            conduct_shard(prepared, file, shard, tethered=how["tethered"])
+        elif declared.test.looks == "replicates":
             conduct_by_looks(
                 prepared, file, tethered=how["tethered"], leave_failed=how["leave_failed"]
             )
@@ -96,26 +106,32 @@ def study(file: Path | None, *, example: bool, dry_run: bool, data: Path, **how:
             _conduct(prepared, file, tethered=how["tethered"])
 
 
-def _show_matrix(study: Study) -> None:
+def _show_matrix(study: Study, shard: Shard) -> None:
     from agent.cli.privacy_notice import announce_repeats
     from agent.cli.quote_text import calls_text, money_text, time_text
     from agent.platforms import load_platform
-    from agent.study.matrix import start_order
+    from agent.study.matrix import shard_cells, start_order
     from agent.study.quote import quote_study
 
     declared = study.declared
     platforms = [load_platform(name) for name in declared.matrix.platforms]
     if any(platform.own_site for platform in platforms):
         announce_repeats(declared.site, declared.windows)
-    videos = len(study.cells) * declared.windows.total
-    size = f"{count_of(len(study.cells), 'run')}, {count_of(videos, 'video')} at least"
-    echo(f"Study {declared.name}: {size}")
-    for cell in start_order(study.cells):
+    cells = shard_cells(study.cells, shard)
+    videos = len(cells) * declared.windows.total
+    size = f"{count_of(len(cells), 'run')}, {count_of(videos, 'video')} at least"
+    part = f", shard {shard} of {count_of(len(study.cells), 'run')}" if shard.partial else ""
+    echo(f"Study {declared.name}{part}: {size}")
+    for cell in start_order(cells):
         echo(f"  {cell.persona:<6} {cell.arm:<10} replicate {cell.replicate}  {cell.account}")
     quote = quote_study(declared, study.cells, study.frozen.personas)
+    if shard.partial:
+        echo("All shards together, as if one machine did it:")
     for line in (time_text(quote, declared.pace.parallel), calls_text(quote), *money_text(quote)):
         echo(line)
     _warn_of_budget(declared, quote)
+    if shard.partial and not declared.cap.open:
+        echo(f"Of it, this shard may spend {declared.cap.divided(shard.of)}.")
 
 
 def _warn_of_budget(declared: StudyDeclaration, quote: StudyQuote) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ from store.terminal.printing import count_of, echo
 if TYPE_CHECKING:
     from agent.study.conductor import Remainder, Study
     from agent.study.matrix import StudyCell
+    from store.runs.shards import Shard
 
 
 class StudyNarrator:
@@ -40,6 +43,32 @@ class StudyNarrator:
         if line != self._last:
             echo(line, err=True)
             self._last = line
+
+
+def conduct_shard(study: Study, file: Path, shard: Shard, *, tethered: bool) -> None:
+    """Run this shard's cells: of a study with looks, those of the replicate that is looked at next.
+
+    It neither judges again nor looks, and says of the study only what this machine did.
+    """
+    from agent.study.matrix import shard_cells
+    from store.runs.study_looks import read_looks
+
+    name, cells = study.declared.name, shard_cells(study.cells, shard)
+    what, again = f"Shard {shard} of study {name}", ""
+    if study.declared.test.looks == "replicates":
+        looks, of = read_looks(study.folder), study.declared.matrix.replicates
+        if len(looks) == of or (looks and looks[-1].stands):
+            echo(f"Study {name} is over: its last look was taken. Nothing is left for a shard.")
+            return
+        number = len(looks) + 1
+        cells = tuple(cell for cell in cells if cell.replicate == number)
+        what += f", replicate {number} of {of},"
+        again = f"\nTo look at it then, type: python -m agent study {file}"
+    left = conduct_cells(replace(study, cells=cells), file, tethered=tethered)
+    if left.failed or left.resting:
+        sys.exit(1)
+    echo(f"{what} is done: {len(cells)} of the study's {count_of(len(study.cells), 'run')}.")
+    echo(f"Once all {shard.of} are, type: python -m store merge FOLDER...{again}")
 
 
 def conduct_cells(study: Study, file: Path, *, tethered: bool) -> Remainder:

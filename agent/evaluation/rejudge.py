@@ -115,7 +115,12 @@ async def rejudge(
         files = [file for _, file in judged]
         model = engine.cap_model(loaded, files)
         panel = _Panel(JudgePanel(model, plan.strategy), plan, FrameStore(data.frames_dir))
-        questions = [question for each in judged for question in panel.questions(*each)]
+        questions = [
+            question
+            for each in judged
+            for question in panel.questions(*each)
+            if plan.shard.has(question.key.frame)  # all about a picture are one machine's
+        ]
         due = engine.due(questions)
         _refuse_part_of_sitting(due, judged)
         together = plan.order == "picture-first"

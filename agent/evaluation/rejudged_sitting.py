@@ -29,6 +29,7 @@ from store.runs.rejudgements import (
     RejudgementHeader,
     RejudgementKey,
 )
+from store.runs.shards import WHOLE, Shard
 
 SMALLEST_SAMPLE = 100
 """Questions of the smallest sample that the two-judge matrix was checked with."""
@@ -112,6 +113,8 @@ class RejudgePlan:
     """Questions to a served model under way at once; ``None``: as many as it answers well."""
     batch: bool = False
     """Whether its provider's batch service is asked, at about half the price."""
+    shard: Shard = WHOLE
+    """Which of the pictures are asked about here; the sitting is that of all shards."""
 
     @property
     def request(self) -> ModelRequest:

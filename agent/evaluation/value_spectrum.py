@@ -46,6 +46,7 @@ from store.runs.rejudgements import (
     RejudgementKey,
     read_judgements,
 )
+from store.runs.shards import WHOLE, Shard
 
 SEED = 1
 
@@ -76,6 +77,8 @@ class SpectrumPlan:
     """Questions to a served model under way at once; ``None``: as many as it answers well."""
     batch: bool = False
     """Whether its provider's batch service is asked, at about half the price."""
+    shard: Shard = WHOLE
+    """Which of the pictures are asked about here."""
 
     @property
     def request(self) -> ModelRequest:
@@ -194,6 +197,8 @@ class _Spectrum:
     ) -> Iterator[KeyedQuestion[RejudgementKey, RejudgedAnswer]]:
         persona = self.plan.persona.id if self.plan.persona else ""
         for shown in self.retrieval.shown.values():
+            if not self.plan.shard.has(shown.frame):
+                continue
             description = described.get(shown.frame) if part == "words" else None
             for form in self._forms(part):
                 if part == "words" and not description:

@@ -103,6 +103,14 @@ class SpendingCap:
         """Whether neither side has a limit."""
         return self.cost_usd is None and self.tokens is None
 
+    def divided(self, parts: int) -> SpendingCap:
+        """One of so many equal parts of it, for machines that do not see each other's payments."""
+        return replace(
+            self,
+            cost_usd=None if self.cost_usd is None else self.cost_usd / parts,
+            tokens=None if self.tokens is None else self.tokens // parts,
+        )
+
     def check(self, name: str) -> None:
         """Refuse a cap in dollars where nobody knows the model's price."""
         if self.cost_usd is not None and prices.find(name) is None:

@@ -55,6 +55,7 @@ from store.results.preference_pairs import (
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger
 from store.runs.ledger_lines import Judgement, Step, Usage, text_of
+from store.runs.shards import WHOLE, Shard
 
 SEED = 1
 _SPOKEN: tuple[ErrorKind, ...] = ("persona",)
@@ -82,6 +83,8 @@ class PairPlan:
     """Questions to a served model under way at once; ``None``: as many as it answers well."""
     batch: bool = False
     """Whether its provider's batch service is asked, at about half the price."""
+    shard: Shard = WHOLE
+    """Of which pictures pairs are made here."""
 
     @property
     def requests(self) -> list[ModelRequest]:
@@ -165,6 +168,10 @@ async def make_pairs(
     if not frames:
         raise BadConfig("No frame is kept yet. Type: python -m agent run --persona p12")
     spoken = _balanced(frames) if "persona" in plan.errors else []
+    unbalanced = len(frames) - len(spoken)
+    frames, spoken = (
+        [one for one in chosen if plan.shard.has(one.source.frame)] for chosen in (frames, spoken)
+    )
     engine = QuestionEngine(data, now, plan.cap, plan.patience, onlooker)
     async with AsyncExitStack() as stack:
         models = await open_models(stack, plan.requests)
@@ -173,7 +180,7 @@ async def make_pairs(
         model = engine.cap_model(both, [file])
         await _PairMaker(model, plan, engine, file).work(frames, spoken)
     shown = frozenset(one.source.frame for one in frames)
-    return GeneratedPairs(file.path, shown, len(frames) - len(spoken))
+    return GeneratedPairs(file.path, shown, unbalanced)
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,8 @@ class Study:
     index_url: str | None = None
     timezone: str | None = None
     """Whose days and hours count where the study declares none; ``None``: the machine's."""
+    shards: int = 1
+    """Machines that share the cells, and the budget."""
 
     @property
     def limits(self) -> PaceLimits:
@@ -264,6 +266,8 @@ class Conductor:
         ]
         if not self._study.indexed:
             command.append("--no-index")
+        if self._study.shards > 1:
+            command += ["--shards", str(self._study.shards)]
         if yoke is not None:
             command += ["--yoke", yoke]
         if self._study.browser is not None:

@@ -21,6 +21,7 @@ from agent.run_config import Arm, FrozenValue
 from agent.study.study_file import StudyDeclaration
 from store.jsonl.atomic import write_whole
 from store.jsonl.base_record import tell_fault
+from store.runs.shards import Shard
 
 T = TypeVar("T")
 
@@ -122,6 +123,36 @@ def start_order(cells: Iterable[StudyCell]) -> list[StudyCell]:
             ORDER[cell.arm],
         ),
     )
+
+
+def shard_cells(cells: Iterable[StudyCell], shard: Shard) -> tuple[StudyCell, ...]:
+    """Return the cells of one shard, dealt evenly within each draw.
+
+    The arms of a slot are one machine's, and so are a yoked run and the run that it is yoked to,
+    with all replicates of its persona. Cells that are added later change nothing of earlier draws.
+    Raises ``BadConfig`` where cells of two shards would share an account.
+    """
+    everything = start_order(cells)
+    yoked = {cell.group.rpartition("/")[0] for cell in everything if cell.arm == "yoked"}
+    draws: dict[str, set[str]] = {}
+    units: dict[StudyCell, tuple[str, str]] = {}
+    first_blocks: dict[tuple[str, str], int] = {}
+    for cell in everything:
+        series = cell.group.rpartition("/")[0]
+        group = series if series in yoked else cell.group
+        block = first_blocks.setdefault((group, cell.persona), cell.block)
+        units[cell] = (f"{group}/{block}", cell.persona)
+        draws.setdefault(f"{group}/{block}", set()).add(cell.persona)
+    own = {draw: shard.deal(draw, personas) for draw, personas in draws.items()}
+    chosen = tuple(cell for cell in everything if units[cell][1] in own[units[cell][0]])
+    accounts = {(cell.platform, cell.account) for cell in chosen}
+    for cell in set(everything).difference(chosen):
+        if (cell.platform, cell.account) in accounts:
+            raise BadConfig(
+                f"The account {cell.account} is of cells of two shards, and only one machine may "
+                "be signed in with it. Type: the same without --shard"
+            )
+    return chosen
 
 
 def find_source(cell: StudyCell, cells: Iterable[StudyCell]) -> StudyCell | None:

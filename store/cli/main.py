@@ -9,12 +9,14 @@ import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from store.cli import backup, dataset
+from store.cli import merge as uniting
 from store.cli.options import (
     bar,
     data_option,
@@ -22,6 +24,8 @@ from store.cli.options import (
     epilog,
     json_option,
     kept,
+    shard_option,
+    tell_shard,
     url_option,
 )
 from store.errors import EXIT_CODES, NothingKept
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from store.encoders import Encoder, Vectors
     from store.index.entries import Hit
     from store.runs.data_folder import DataFolder
+    from store.runs.shards import Shard
 
 
 @click.group(cls=CommandGroup, reporter=ErrorReporter(EXIT_CODES, "Error: ", "Interrupted."))
@@ -48,6 +53,7 @@ for _command in (
     backup.backup,
     backup.restore,
     backup.protect,
+    uniting.merge,
 ):
     main.add_command(_command)
 
@@ -145,27 +151,36 @@ def _tell(hits: Sequence[Hit], data: DataFolder, *, as_json: bool, sheet: Path |
         echo(f"Wrote {sheet}", err=True)
 
 
-@main.command(epilog=epilog("index", "index --rebuild"))
+@main.command(epilog=epilog("index", "index --rebuild", "index --shard 3/16"))
 @click.option("--rebuild", "anew", is_flag=True, help="Make it anew beside the old one.")
+@shard_option("Index a part of the frames")
 @encoder_option
 @url_option
 @data_option
 @json_option
-def index(anew: bool, encoder_name: str, url: str | None, root: Path, as_json: bool) -> None:
+def index(
+    anew: bool, shard: Shard, encoder_name: str, url: str | None, root: Path, as_json: bool
+) -> None:
     """Index the frames that the index lacks."""
     from store.index.build import rebuild, update
 
+    if anew and shard.partial:
+        raise click.UsageError("A part is no index. Type: --rebuild, or --shard, one of them.")
     data = kept(root)
     encoder = _load(encoder_name)
     told = bar("Indexing")
-    report = rebuild(data, encoder, url, told) if anew else update(data, encoder, url, told)
+    make = rebuild if anew else partial(update, shard=shard)
+    report = make(data, encoder, url, told)
     for problem in report.problems:
         echo(f"Left out: {problem}", err=True)
     if as_json:
         fields = {"added": report.added, "present": report.present, "problems": report.problems}
         echo(json.dumps(fields, indent=2))
     else:
-        echo(f"{count_of(report.added, 'frame')} added; the index holds {report.present}.")
+        part = f" in shard {shard}" if shard.partial else ""
+        echo(f"{count_of(report.added, 'frame')} added{part}; the index holds {report.present}.")
+    if url is None:
+        tell_shard(shard)
     if report.problems:
         raise click.exceptions.Exit(1)
 

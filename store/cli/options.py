@@ -11,9 +11,10 @@ import click
 
 from store.errors import NothingKept
 from store.jsonl.atomic import restrict_umask
+from store.runs.shards import WHOLE, Shard
 from store.terminal.exit_codes import examples
 from store.terminal.exit_codes import json_option as json_option
-from store.terminal.printing import rewrite
+from store.terminal.printing import echo, rewrite
 
 if TYPE_CHECKING:
     from store.index.build import Progress
@@ -54,6 +55,44 @@ encoder_option = click.option(
 url_option = click.option(
     "--index", "url", metavar="URL", help="A Chroma server, http://host:port."
 )
+
+
+class _ShardType(click.ParamType[Shard]):
+    """The word of ``--shard``."""
+
+    name = "shard"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Shard:
+        if isinstance(value, Shard):
+            return value
+        try:
+            return Shard.parse(str(value))
+        except ValueError as error:
+            self.fail(f"{error}. Type: --shard 1/16 on the first of 16 machines", param, ctx)
+
+
+def shard_option(what: str) -> Callable[[Command], Command]:
+    """Return the option ``--shard``; ``what`` says in a few words what a machine then does."""
+    return click.option(
+        "--shard",
+        type=_ShardType(),
+        default=WHOLE,
+        metavar="K/N",
+        help=f"{what}: the K-th of N parts; the same command with another K does the others. Then "
+        "unite the data folders with store merge.",
+    )
+
+
+def tell_shard(shard: Shard) -> None:
+    """Say, where the work was a part of it, how the parts come together."""
+    if shard.partial:
+        echo(
+            f"This was shard {shard}. Once all {shard.of} are done, type: "
+            "python -m store merge FOLDER...",
+            err=True,
+        )
 
 
 def epilog(*words: str) -> str:

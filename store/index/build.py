@@ -22,6 +22,7 @@ from store.index.embedded_folder import IndexFolder, folders, run_in_child
 from store.index.entries import Hit, IndexEntry, entries
 from store.index.search import Index, replacement
 from store.runs import ledger
+from store.runs.shards import WHOLE, Shard
 from store.untrusted.size_limits import UnreadablePicture, decode_picture
 
 if TYPE_CHECKING:
@@ -57,15 +58,17 @@ def update(
     encoder: Encoder,
     url: str | None = None,
     progress: Progress | None = None,
+    shard: Shard = WHOLE,
 ) -> IndexReport:
     """Index what the ledgers hold and the index lacks. An interrupted update goes on by itself.
 
-    ``url`` is a Chroma server to use instead of the embedded index.
+    ``url`` is a Chroma server to use instead of the embedded index. ``shard``: of the pictures,
+    this part; a picture that was seen often is one machine's.
     """
     with Index.open(data, encoder, url, write=True) as index:
         kept, problems = _kept(data)
         have = index.ids()
-        lacking = [entry for entry in kept if entry.id not in have]
+        lacking = [one for one in kept if one.id not in have and shard.has(one.sha256)]
         added = _fill(index, data, encoder, lacking, problems, progress)
         return IndexReport(added, index.count(), tuple(problems))
 

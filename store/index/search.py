@@ -264,10 +264,13 @@ def replacement(data: DataFolder, encoder: Encoder, url: str | None = None) -> I
 
 
 def embedded(data: DataFolder) -> list[Index]:
-    def reader(folder: IndexFolder) -> Index:
-        return Index(lambda: _alone(folder, PATIENCE_S), folder.name)
+    return [embedded_as(data, folder.name) for folder in folders(data.index_dir)]
 
-    return [reader(folder) for folder in folders(data.index_dir)]
+
+def embedded_as(data: DataFolder, name: str, encoder_id: str | None = None) -> Index:
+    """Return the embedded index of a name; made, where an encoder is named, if it is not there."""
+    folder = IndexFolder(data.index_dir, name)
+    return Index(lambda: _alone(folder, PATIENCE_S), name, encoder_id)
 
 
 @contextmanager

@@ -173,7 +173,8 @@ def _check_frames(
     report.orphans = sum(sha256 not in named for sha256 in store.all())
     report.temporary = [str(path) for path in store.unfinished()]
     report.temporary += [str(path) for path in sorted(data.root.glob(f".*{TEMPORARY}"))]
-    report.temporary += [str(path) for path in sorted(data.index_dir.glob("*.building"))]
+    for ending in ("building", "merging"):
+        report.temporary += [str(path) for path in sorted(data.index_dir.glob(f"*.{ending}"))]
 
 
 def _alike(seen: Description, frame: Frame) -> bool:

@@ -121,6 +121,32 @@ def register(
     return path
 
 
+def adopt(data: DataFolder, entry: DerivedEntry) -> bool:
+    """Enter what another data folder has entered, beside what is known; tell if that is new.
+
+    Raises ``DataUnwritable``.
+    """
+    place = _entry_path(data, entry.path)
+    old = _read(place)
+    both = entry
+    if old is not None:
+        known = bool(old.runs or old.frames) and bool(entry.runs or entry.frames)
+        told = {
+            "kind": old.kind,
+            "at": min(old.at, entry.at),
+            "runs": tuple(sorted({*old.runs, *entry.runs})) if known else (),
+            "frames": tuple(sorted({*old.frames, *entry.frames})) if known else (),
+        }
+        both = entry.model_copy(update=told)
+    if both == old:
+        return False
+    try:
+        write_whole(place, both.model_dump_json().encode())
+    except OSError as error:
+        raise DataUnwritable(place, error.strerror or str(error)) from None
+    return True
+
+
 def strike(data: DataFolder, path: Path) -> None:
     """Take out the entry of a place where nothing is, or never was."""
     place = path.expanduser().absolute()

@@ -322,5 +322,6 @@ def sweep(data: DataFolder) -> None:
     left: list[Path] = list(data.root.glob(f".*{TEMPORARY}"))
     for folder in folders:
         left += folder.rglob(f".*{TEMPORARY}")
+    left += data.index_dir.glob("*.merging")
     for path in left:
         data.remove(path)

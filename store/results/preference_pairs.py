@@ -180,7 +180,7 @@ class PreferencePair(Record):
 
 PairLine = AcceptedText | PreferencePair
 """A record of a file of pairs."""
-_FORMAT: KeyedFormat[Maker, PairLine] = KeyedFormat(
+PAIR_FORMAT: KeyedFormat[Maker, PairLine] = KeyedFormat(
     Maker,
     TypeAdapter(Annotated[Maker | AcceptedText | PreferencePair, Field(discriminator="kind")]),
 )
@@ -207,12 +207,12 @@ class PreferencePairs:
 
 
 def open_pairs(data: DataFolder, maker: Maker) -> KeyedWriter[Maker, PairLine]:
-    return KeyedWriter(data.pairs_dir / f"{maker.slug}.jsonl", maker, _FORMAT.read)
+    return KeyedWriter(data.pairs_dir / f"{maker.slug}.jsonl", maker, PAIR_FORMAT.read)
 
 
 def read_pairs(path: Path) -> PreferencePairs:
     """Read a file of pairs; raises ``DamagedLedger`` and ``DataUnreadable``."""
-    maker, lines = _FORMAT.read(path)
+    maker, lines = PAIR_FORMAT.read(path)
     return PreferencePairs(
         path,
         maker,

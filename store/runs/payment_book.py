@@ -106,7 +106,7 @@ class CarriedOver(Record):
 
 
 Line = CallReserved | CallSettled | BatchSent | CarriedOver
-_LINE: TypeAdapter[Line] = TypeAdapter(Annotated[Line, Field(discriminator="kind")])
+PAYMENT: TypeAdapter[Line] = TypeAdapter(Annotated[Line, Field(discriminator="kind")])
 
 
 @dataclass
@@ -238,7 +238,7 @@ class PaymentBook:
         for text in lines:
             number = self._number + 1
             try:
-                self._take(_LINE.validate_json(text))
+                self._take(PAYMENT.validate_json(text))
             except ValidationError as error:
                 raise DamagedLedger(self.path, number, f"{tell_fault(error)}.") from None
             except KeyError:

@@ -208,7 +208,7 @@ class RejudgedAnswer(Record):
         return self.missing not in UNANSWERED
 
 
-_LINE: TypeAdapter[RejudgementHeader | RejudgedAnswer] = TypeAdapter(
+JUDGEMENT_LINE: TypeAdapter[RejudgementHeader | RejudgedAnswer] = TypeAdapter(
     Annotated[RejudgementHeader | RejudgedAnswer, Field(discriminator="kind")]
 )
 
@@ -267,7 +267,7 @@ def read_judgements(path: Path) -> Judgements:
     DataUnreadable
         The file cannot be read.
     """
-    lines, torn = read_records(path, _LINE)
+    lines, torn = read_records(path, JUDGEMENT_LINE)
     if not lines:
         raise DamagedLedger(path, 1, "nothing was committed to it.")
     sittings: list[RejudgementHeader] = []
@@ -291,7 +291,7 @@ def read_judgements(path: Path) -> Judgements:
 
 def read_known(path: Path) -> list[RejudgementHeader | RejudgedAnswer | bytes]:
     """Read what can be read; a line that cannot stands as its bytes."""
-    return read_known_records(path, _LINE)
+    return read_known_records(path, JUDGEMENT_LINE)
 
 
 def judgement_files(run_folder: Path) -> list[Path]:
@@ -338,7 +338,7 @@ class JudgementWriter(KeyedWriter[RejudgementHeader, RejudgedAnswer]):
     def _encode(self, record: RejudgementHeader | RejudgedAnswer) -> bytes:
         """One line; it is read back first, so that what could not be read is refused here."""
         line = super()._encode(record)
-        _LINE.validate_json(line)
+        JUDGEMENT_LINE.validate_json(line)
         return line
 
 

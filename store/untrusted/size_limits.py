@@ -148,9 +148,17 @@ def read_toml(path: Path) -> dict[str, Any]:
     number or lists within lists beyond what is read.
     """
     try:
-        return tomllib.loads(read_file(path, MOST_TOML_BYTES).decode())
+        return parse_toml(read_file(path, MOST_TOML_BYTES))
     except TooManyBytes as error:
         raise BadToml(str(error)) from None
+
+
+def parse_toml(content: bytes) -> dict[str, Any]:
+    """Read the bytes of a file of TOML; raises ``BadToml``."""
+    if len(content) > MOST_TOML_BYTES:
+        raise BadToml(str(TooManyBytes(MOST_TOML_BYTES)))
+    try:
+        return tomllib.loads(content.decode())
     except UnicodeDecodeError:
         raise BadToml("it is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:

@@ -79,6 +79,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             writer.append(step(position, frame(picture), video=shown, at=at))
     update(data, ColourEncoder())
     backup(data, folder / "kept.tar", START, profiles=False)
+    for name in ("shard-1", "shard-2"):
+        shutil.copytree(data.root, folder / name)
     (folder / "picture.jpg").write_bytes(jpeg("red"))
     (folder / "screenshots").mkdir()
     (folder / "screenshots" / "a.jpg").write_bytes(jpeg("blue", 77))

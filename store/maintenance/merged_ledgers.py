@@ -1,0 +1,96 @@
+"""Which of several copies of one run's ledger stands: the longest, and what was forgotten.
+
+A copy that begins like another and goes on is that run, longer. Forgetting rewrites lines, so a
+redacted copy is known by what redaction leaves: the kinds, positions and times of its lines.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from store.jsonl.append_only import committed
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import Ledger, read
+
+_REWRITTEN = frozenset({"run_started", "fault", "feed_batch"})
+"""Lines that forgetting may rewrite whatever their position."""
+
+
+@dataclass(frozen=True)
+class LedgerCopy:
+    """One folder's copy of a run's ledger."""
+
+    data: DataFolder
+    ledger: Ledger
+    lines: tuple[bytes, ...]
+    """As they stand, without newlines or a torn end."""
+
+    @classmethod
+    def read(cls, data: DataFolder, run_id: str) -> LedgerCopy:
+        """Read a copy; raises as `ledger.read`."""
+        path = data.ledger_path(run_id)
+        return cls(data, read(path), tuple(committed(path.read_bytes())[0]))
+
+    @cached_property
+    def emptied(self) -> frozenset[int]:
+        """Positions of steps that were forgotten."""
+        return frozenset(place for line in self.ledger.forgotten for place in line.positions)
+
+    @cached_property
+    def hidden(self) -> frozenset[int]:
+        """Those, and steps in which a name was replaced."""
+        edited = (place for line in self.ledger.forgotten for place in line.edited)
+        return self.emptied.union(edited)
+
+    @cached_property
+    def frames(self) -> frozenset[str]:
+        return frozenset(frame.sha256 for step in self.ledger.seen for frame in step.frames)
+
+    @cached_property
+    def _outline(self) -> list[tuple[str, int | None, str, bytes]]:
+        """Kind, position, time and bytes of each line that forgetting did not add."""
+        parsed = [(json.loads(line), line) for line in self.lines]
+        return [
+            (told["kind"], told.get("position"), told["at"], line)
+            for told, line in parsed
+            if told["kind"] != "forgotten"
+        ]
+
+    def covers(self, other: LedgerCopy) -> bool:
+        """Whether this is the other run's copy, as long or longer, with as much forgotten."""
+        forgotten, others = self.ledger.forgotten, other.ledger.forgotten
+        if not forgotten or len(others) > len(forgotten) or not other.hidden <= self.hidden:
+            return False
+        mine, theirs = self._outline, other._outline
+        if len(theirs) > len(mine):
+            return False
+        for (kind, position, at, line), (*their_head, their_line) in zip(
+            mine, theirs, strict=False
+        ):
+            if [kind, position, at] != their_head:
+                return False
+            if line != their_line and kind not in _REWRITTEN and position not in self.hidden:
+                return False
+        return True
+
+
+def longer_copy(first: LedgerCopy, second: LedgerCopy) -> LedgerCopy | None:
+    """Return the copy that holds all of the other; ``None`` where neither does."""
+    for one, other in ((first, second), (second, first)):
+        if one.lines[: len(other.lines)] == other.lines or one.covers(other):
+            return one
+    return None
+
+
+def choose_copy(copies: Sequence[LedgerCopy]) -> LedgerCopy | None:
+    """Return the copy that holds all others; ``None`` where they contradict each other."""
+    best = copies[0]
+    for copy in copies[1:]:
+        longer = longer_copy(best, copy)
+        if longer is None:
+            return None
+        best = longer
+    return best

@@ -19,7 +19,8 @@
     │  └─ DataUnwritable(path)        it cannot be written, or the disk is full
     ├─ EncoderFault
     │  ├─ UnknownEncoder(name)        no such encoder
-    │  └─ EncoderUnavailable(name)    its weights cannot be had here
+    │  ├─ EncoderUnavailable(name)    its weights cannot be had here
+    │  └─ PreparationLost             a process that prepared pictures for it is gone
     ├─ IndexFault              the index, which is a cache
     │  ├─ IndexMissing(where)         there is none yet
     │  ├─ IndexEmpty(encoder)         it holds nothing yet
@@ -184,6 +185,16 @@ class EncoderUnavailable(EncoderFault):
     def __init__(self, name: str, problem: str, fix: str) -> None:
         self.name = name
         super().__init__(f"The encoder {name!r} cannot be loaded: {problem}. {fix}")
+
+
+class PreparationLost(EncoderFault):
+    """A process that prepared pictures for an encoder ended before its work did."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A process that prepared pictures is gone, killed or out of shared memory (/dev/shm). "
+            "What was embedded is kept. Type: python -m store index --workers 0"
+        )
 
 
 class IndexFault(StoreError):

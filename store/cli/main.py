@@ -147,18 +147,32 @@ def _tell(hits: Sequence[Hit], data: DataFolder, *, as_json: bool, sheet: Path |
 
 @main.command(epilog=epilog("index", "index --rebuild"))
 @click.option("--rebuild", "anew", is_flag=True, help="Make it anew beside the old one.")
+@click.option(
+    "--workers",
+    type=click.IntRange(0, 64),
+    help="Processes that read and prepare frames.  [default: 4 for a GPU, else none]",
+)
 @encoder_option
 @url_option
 @data_option
 @json_option
-def index(anew: bool, encoder_name: str, url: str | None, root: Path, as_json: bool) -> None:
+def index(
+    anew: bool,
+    workers: int | None,
+    *,
+    encoder_name: str,
+    url: str | None,
+    root: Path,
+    as_json: bool,
+) -> None:
     """Index the frames that the index lacks."""
     from store.index.build import rebuild, update
 
     data = kept(root)
     encoder = _load(encoder_name)
     told = bar("Indexing")
-    report = rebuild(data, encoder, url, told) if anew else update(data, encoder, url, told)
+    make = rebuild if anew else update
+    report = make(data, encoder, url, told, workers)
     for problem in report.problems:
         echo(f"Left out: {problem}", err=True)
     if as_json:

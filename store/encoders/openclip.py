@@ -167,6 +167,15 @@ class OpenClipEncoder:
         return np.concatenate(rows) if rows else np.empty((0, self.dim), np.float32)
 
 
+def save_random_weights(model: str, path: Path) -> None:
+    """Save a checkpoint of random weights: speed needs the shape, not what was learned."""
+    torch = load_torch()
+    import open_clip
+
+    torch.manual_seed(0)
+    torch.save(open_clip.create_model(model, load_weights=False).state_dict(), path)
+
+
 def _rows(vectors: Any) -> Vectors:
     return unit(vectors.float().cpu().numpy())
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from store.encoders._torch import count_loaders, load_torch, pick_device
+from store.encoders._torch import choose_batch, count_loaders, load_torch, pick_device
 from store.encoders.base import PictureStages, Vectors, unit
 
 CLASSES = 1000
@@ -183,7 +183,9 @@ class ConseEncoder:
 
     def __init__(self, classifier: Classifier, sentences: MiniLM, device: str = "cpu") -> None:
         self._classifier = classifier
-        self.stages = PictureStages(_prepare, self._embed, BATCH, count_loaders(device))
+        self.stages = PictureStages(
+            _prepare, self._embed, choose_batch(device), count_loaders(device)
+        )
         self._sentences = sentences
         self.labels = names()
         self.label_vectors: Vectors = np.load(PLACES).astype(np.float32)

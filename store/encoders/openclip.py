@@ -24,14 +24,11 @@ from typing import Any, TypeVar
 import numpy as np
 from PIL import Image
 
-from store.encoders._torch import count_loaders, load_torch, pick_device
+from store.encoders._torch import choose_batch, count_loaders, load_torch, pick_device
 from store.encoders.base import PictureStages, Vectors, unit
 from store.errors import EncoderUnavailable, UnknownEncoder
 
 PREFIX = "open_clip:"
-BATCH = 32
-"""Pictures or texts at once on a CPU, where larger batches gain nothing."""
-GPU_BATCH = 64
 _HALF = "+fp16"
 _DIGITS = 12
 _T = TypeVar("_T")
@@ -97,7 +94,7 @@ class OpenClipEncoder:
         self.stages = PictureStages(
             _PixelPreparer(preprocess, torch.float16 if source.half else torch.float32),
             self._embed,
-            GPU_BATCH if self._device.type == "cuda" else BATCH,
+            choose_batch(self._device.type),
             count_loaders(self._device.type),
         )
         self.dim = int(self.texts([""]).shape[1])

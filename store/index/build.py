@@ -142,13 +142,13 @@ def _embed(
     """Embed frames in their order, those that can be read."""
     read, stages = _StoredPictures(data.frames_dir), encoder.stages
     keys = [entry.sha256 for entry in wanted]
-    if stages is not None:
-        count = stages.workers if workers is None else workers
+    if stages is not None and (count := stages.workers if workers is None else workers):
         yield from embed_ahead(stages, keys, read, count)
         return
-    for start in range(0, len(keys), BATCH):
+    size = BATCH if stages is None else stages.batch
+    for start in range(0, len(keys), size):
         places, pictures, problems = [], [], []
-        for place in range(start, min(start + BATCH, len(keys))):
+        for place in range(start, min(start + size, len(keys))):
             try:
                 pictures.append(read(keys[place]))
                 places.append(place)

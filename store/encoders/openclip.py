@@ -29,7 +29,8 @@ from store.encoders.base import PictureStages, Vectors, unit
 from store.errors import EncoderUnavailable, UnknownEncoder
 
 PREFIX = "open_clip:"
-_HALF = "+fp16"
+_HALF, _FULL = "+fp16", "+fp32"
+"""How a name may end, to say its precision."""
 _DIGITS = 12
 _T = TypeVar("_T")
 _MARKED = re.compile(r"(?P<name>.+)\+(?P<mark>[0-9a-f]{8})")
@@ -178,9 +179,14 @@ def _rows(vectors: Any) -> Vectors:
 
 
 def _source(name: str, open_clip: Any, device: str) -> WeightsSource:
-    """Find the weights of a name, or of an id, which says its precision."""
-    exact = name.removesuffix(_HALF)
-    half = exact != name or (_MARKED.fullmatch(name) is None and device.startswith("cuda"))
+    """Find the weights of a name in the precision that it says, or that suits the device.
+
+    An id without one is of full precision.
+    """
+    exact = name.removesuffix(_HALF).removesuffix(_FULL)
+    half = name.endswith(_HALF)
+    if exact == name and _MARKED.fullmatch(name) is None:
+        half = device.startswith("cuda")
     source = _full_source(exact, open_clip)
     return replace(source, id=source.id + _HALF, half=True) if half else source
 

@@ -191,6 +191,7 @@ def test_a_changed_checkpoint_is_another_encoder(tiny_clip: Path, tmp_path: Path
         ("openai", "cuda", True),
         ("openai", "cuda:1", True),
         ("openai+fp16", "cpu", True),
+        ("openai+fp32", "cuda", False),
         ("openai+7a2b8666", "cuda", False),  # an id of an index made in full precision
         ("openai+7a2b8666+fp16", "cpu", True),
         ("openai+7a2b8666+fp16", "cuda", True),

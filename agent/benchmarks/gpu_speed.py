@@ -123,7 +123,7 @@ def _measure_pictures(
         tell(f"pictures a second, round {number} of {rounds}: {_last(speeds)}")
     return {
         "model": load.clip,
-        "half_precision": encoder.id.endswith("+fp16"),
+        "half_precision": encoder.half,
         "batch": stages.batch,
         "pictures": load.pictures,
         "per_second": {way: [round(each, 1) for each in speed] for way, speed in speeds.items()},

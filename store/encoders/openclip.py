@@ -87,6 +87,7 @@ class OpenClipEncoder:
 
     def __init__(self, source: WeightsSource, model: Any, preprocess: Any, tokenize: Any) -> None:
         self.id = source.id
+        self.half = source.half
         self._model = model
         self._preprocess = preprocess
         self._tokenize = tokenize

@@ -12,7 +12,7 @@ DRILLS_AT_ONCE := $(patsubst 4,3,$(AT_ONCE))
 # Python keeps its bytecode: the tests start hundreds of processes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run test test-all lint quick browser bench calibrate soak kills mutants clean
+.PHONY: help setup run test test-all lint quick browser bench bench-gpu calibrate soak kills mutants clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -58,6 +58,9 @@ bench: $(STAMP) ## Measure where the time goes
 	$(BIN)/python -m agent bench --questions 400
 	$(BIN)/python -m analysis bench
 	$(BIN)/python -m store bench --pictures agent/playground/data/stills
+
+bench-gpu: $(STAMP) ## Measure what a GPU does in a second, where there is one
+	$(BIN)/python -m agent bench --gpu
 
 calibrate: $(STAMP) ## Check the estimates where the truth is planted (up to 40 minutes)
 	$(BIN)/python -m agent calibrate

@@ -91,17 +91,16 @@ class SharingCost:
 
 
 def measure_sharing(
-    shape: Shape, rounds: int, tell: Callable[[str], None], *, frames: int = 1, personas: int = 10
+    model: HfVlm, rounds: int, tell: Callable[[str], None], *, frames: int = 1, personas: int = 10
 ) -> SharingCost:
     """Ask about ``rounds`` videos each way: as each persona, the question and its opposite."""
-    model = make_llava(shape)
     cost = SharingCost(frames, personas)
-    first = _questions(_draw_frames(0, frames), personas)
+    first = _questions(draw_frames(0, frames), personas)
     asyncio.run(_together(model, first))  # warms up, and is compared with questions alone
     for number in range(1, rounds + 1):
-        asked = _questions(_draw_frames(number, frames), personas)
+        asked = _questions(draw_frames(number, frames), personas)
         one = asyncio.run(_one_by_one(model, asked))
-        batches = _in_batches(model, _draw_frames(number, frames), personas)
+        batches = _in_batches(model, draw_frames(number, frames), personas)
         shared = asyncio.run(_together(model, asked))
         cost.prompt_tokens = one.tokens
         pairs = zip(one.p_yes, shared.p_yes, strict=True)
@@ -112,15 +111,15 @@ def measure_sharing(
     return cost
 
 
-def make_llava(shape: Shape) -> HfVlm:
+def make_llava(shape: Shape, device: str = "cpu", dtype: str = "float32") -> HfVlm:
     """Make a LLaVA of a shape, with random weights that look at the picture."""
     torch = load_torch()
     from transformers import (
+        AutoModelForImageTextToText,
         CLIPImageProcessor,
         CLIPVisionConfig,
         LlamaConfig,
         LlavaConfig,
-        LlavaForConditionalGeneration,
         LlavaProcessor,
     )
 
@@ -131,7 +130,9 @@ def make_llava(shape: Shape) -> HfVlm:
         text_config=LlamaConfig(vocab_size=len(words), **shape.text()),
         image_token_index=words.convert_tokens_to_ids("<image>"),
     )
-    model = LlavaForConditionalGeneration(config).eval()
+    with torch.device(device):  # made there and in its precision, so that it is there once
+        made = AutoModelForImageTextToText.from_config(config, dtype=getattr(torch, dtype))
+    model = made.eval()
     processor = LlavaProcessor(
         CLIPImageProcessor(size={"shortest_edge": 336}, crop_size={"height": 336, "width": 336}),
         words,
@@ -147,9 +148,10 @@ def make_llava(shape: Shape) -> HfVlm:
 def _decide(model: Any, processor: Any) -> None:
     """Make yes and no likely first words, so that none is spelled out."""
     torch = load_torch()
-    chat = make_chat(_questions(_draw_frames(0, 1), 1)[0])
+    chat = make_chat(_questions(draw_frames(0, 1), 1)[0])
     with torch.inference_mode():
-        said = model(**make_inputs(processor, [chat]), output_hidden_states=True)
+        inputs = make_inputs(processor, [chat]).to(model.device, model.dtype)
+        said = model(**inputs, output_hidden_states=True)
         hidden = said.hidden_states[-1][0, -1]
         for word, logit in (("yes", 30.0), ("no", 30.5)):
             token = processor.tokenizer.convert_tokens_to_ids(word)
@@ -220,7 +222,8 @@ def _in_batches(model: HfVlm, frames: tuple[bytes, ...], personas: int) -> float
     return perf_counter() - begun
 
 
-def _draw_frames(seed: int, count: int) -> tuple[bytes, ...]:
+def draw_frames(seed: int, count: int) -> tuple[bytes, ...]:
+    """Draw JPEGs of blurred noise, 450 x 800 pixels."""
     rng = np.random.default_rng(seed)
     files = [io.BytesIO() for _ in range(count)]
     for file in files:

@@ -25,6 +25,8 @@ Examples:
 --judge scripted/keywords?words=love,heart,dear --sizes 1,8 --seeds 2 --updates 5 --rate 1e-3
 """
 
+_RECIPE = ("updates", "batch", "accumulation", "learning_rate", "beta", "rank")
+
 
 def _sizes(_: click.Context, option: click.Parameter, text: str | None) -> list[int] | None:
     if text is None:
@@ -77,6 +79,14 @@ def _sizes(_: click.Context, option: click.Parameter, text: str | None) -> list[
 )
 @click.option(
     "--batch", type=click.IntRange(1), default=8, show_default=True, help="Pairs in one update."
+)
+@click.option(
+    "--accumulate",
+    "accumulation",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Parts in which they go through the model, where memory is short.",
 )
 @click.option(
     "--rate",
@@ -174,6 +184,13 @@ def _plan(folder: Path | None, options: dict[str, Any]) -> tuple[ScalingPlan, Tr
         raise BadConfig("What should the replies show? Type either --style TEXT or --persona p12")
     if judge == model:
         raise BadConfig("The trained model can't be its own judge. Type: --judge embedded/conse")
+    batch, parts = options["batch"], options["accumulation"]
+    if batch % parts:
+        fitting = max(n for n in range(1, min(batch, parts) + 1) if batch % n == 0)
+        raise BadConfig(
+            f"An update of {batch} pairs can't be cut into {parts} equal parts. "
+            f"Type: --accumulate {fitting}"
+        )
     models.check(judge)
     models.check_access(judge, os.environ)
     models.check(model)
@@ -181,7 +198,7 @@ def _plan(folder: Path | None, options: dict[str, Any]) -> tuple[ScalingPlan, Tr
     recipe = TrainingRecipe(
         model=model,
         pairs=loaded.digest,
-        **{name: options[name] for name in ("updates", "batch", "learning_rate", "beta", "rank")},
+        **{name: options[name] for name in _RECIPE},
     )
     named: Sequence[int] | None = options["sizes"]
     sizes = data_scaling.choose_sizes(named, len(loaded.train))

@@ -20,6 +20,7 @@ Examples:
   python -m agent bench --picture --rounds 1
   python -m agent bench --warm 4
   python -m agent bench --questions 400
+  python -m agent bench --gpu
 """
 
 
@@ -45,6 +46,9 @@ Examples:
     "--picture", is_flag=True, help="Measure instead what many questions about one picture cost."
 )
 @click.option(
+    "--gpu", is_flag=True, help="Measure instead how many pictures and questions a GPU takes."
+)
+@click.option(
     "--warm",
     type=click.IntRange(1),
     metavar="VIDEOS",
@@ -53,20 +57,30 @@ Examples:
 @browser_option
 @json_option
 def bench(
-    rounds: int, browser: str | None, *, picture: bool, as_json: bool, **options: int | None
+    rounds: int,
+    browser: str | None,
+    *,
+    picture: bool,
+    gpu: bool,
+    as_json: bool,
+    **options: int | None,
 ) -> None:
     """Measure the part of a step that is neither model, dwell nor the site's own animation.
 
     With --memory, measure instead how the memory of a long run grows; with --warm, the processor
     time and memory of short runs that share one warm model; with --picture, a local model of
     random weights that is asked about a video's frames twenty times, alone and together; with
-    --questions, how fast stored frames are asked about.
+    --questions, how fast stored frames are asked about; with --gpu, pictures a second of an encoder
+    and questions a second of a local model, both of real shapes with random weights.
     """
     from agent.benchmarks.overhead import measure_overhead
     from agent.drivers.web.browser import find_browser
 
     if picture:
         _picture(rounds)
+        return
+    if gpu:
+        _gpu(rounds)
         return
     if options["videos"] is not None:
         _memory(options["videos"], options["renew_after"] or 0, browser)
@@ -91,13 +105,29 @@ def bench(
 
 
 def _picture(rounds: int) -> None:
-    from agent.benchmarks.shared_picture_cost import Shape, measure_sharing
+    from agent.benchmarks.shared_picture_cost import Shape, make_llava, measure_sharing
 
+    model = make_llava(Shape())
     found = [
-        measure_sharing(Shape(), rounds, lambda line: echo(line, err=True), frames=frames)
+        measure_sharing(model, rounds, lambda line: echo(line, err=True), frames=frames)
         for frames in (1, 4)
     ]
     echo(json.dumps([each.as_dict() for each in found], indent=2))
+
+
+def _gpu(rounds: int) -> None:
+    from agent.benchmarks.gpu_speed import choose_load, measure_gpu
+    from store.encoders._torch import pick_device
+
+    device = pick_device()
+    if device == "cpu":
+        echo("This machine has no GPU that torch can use, so nothing was measured.")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        found = measure_gpu(
+            device, choose_load(device), rounds, Path(folder), lambda line: echo(line, err=True)
+        )
+    echo(json.dumps(found, indent=2))
 
 
 def _asking(questions: int) -> None:

@@ -240,8 +240,13 @@ def _refuse_too_big(source: str, config: Any, device: str, dtype: Any, bits: int
         )
 
 
+def default_dtype(device: str) -> str:
+    """Name the precision in which weights are kept on a device, unless another is named."""
+    return _DTYPES.get(device.partition(":")[0], "float32")
+
+
 def _dtype(device: str, named: str | None = None) -> Any:
-    return getattr(load_torch(), named or _DTYPES.get(device.partition(":")[0], "float32"))
+    return getattr(load_torch(), named or default_dtype(device))
 
 
 def free_memory(device: str) -> int:

@@ -160,9 +160,13 @@ class SharedPicture:
         if not hasattr(cache, "reorder_cache"):
             raise NotShared
         beside = {name: inputs[name][:, -1:] for name in per_token if inputs[name].ndim > 2}
-        skipped = getattr(getattr(self._model, "model", None), "rope_deltas", None)  # of M-RoPE
-        position = length + (0 if skipped is None else int(skipped[0, 0]))
+        position = length + self._positions_saved()
         return _Prefix(key, words[:shared], length, position, cache, beside)
+
+    def _positions_saved(self) -> int:
+        """Positions less tokens of what was run last: 0, or less where M-RoPE counts pictures."""
+        saved = (vars(part).get("rope_deltas") for part in self._model.modules())
+        return next((int(deltas[0, 0]) for deltas in saved if deltas is not None), 0)
 
     def _run(self, prefix: _Prefix, endings: list[list[int]], most: int) -> list[Any]:
         """Run all endings: a pass holds no more tokens than so many whole chats."""

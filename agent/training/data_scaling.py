@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from agent.errors import BadConfig
 from agent.judge.model_under_cap import NO_CAP, guarded
 from agent.models import local_checkpoint
 from agent.models.base import Model
+from agent.models.local_checkpoint import Checkpoint
 from agent.models.paid_calls import CappedAccounts
 from agent.models.providers import parse_model_name
 from agent.provenance import provenance
@@ -82,9 +84,14 @@ def train_all(plan: ScalingPlan, pairs: TrainingPairs, out: Path, tell: Tell) ->
     _begin(plan, len(pairs.held_out), out)
     each = plan.recipe.updates + len(pairs.held_out)
     whole = each * len(plan.cells)
+    base: Checkpoint | None = None  # loaded once for all
     for place, (size, seed) in enumerate(plan.cells):
         if trainings.cell(out, size, seed) is None:
-            _train(plan, pairs, out, (size, seed), _after(place * each, whole, tell))
+            base = base or _load_base(plan, out)
+            training = _Training(
+                plan.recipe, base, size, seed, trainings.cell_folder(out, size, seed)
+            )
+            _train(training, pairs, _after(place * each, whole, tell))
         tell((place + 1) * each, whole)
 
 
@@ -117,36 +124,45 @@ def _begin(plan: ScalingPlan, held_out: int, out: Path) -> None:
         )
 
 
-def _train(
-    plan: ScalingPlan,
-    pairs: TrainingPairs,
-    out: Path,
-    cell: tuple[int, int],
-    tell: Callable[[int], None],
-) -> None:
-    """Train, measure, and write the record last."""
-    size, seed = cell
-    folder = trainings.cell_folder(out, size, seed)
-    started = time.monotonic()
-    ready = local_checkpoint.load(parse_model_name(plan.recipe.model).model)
-    untrained = trainings.cell(out, 0, seed)
-    if untrained is not None and untrained.weights != ready.weights:
+def _load_base(plan: ScalingPlan, out: Path) -> Checkpoint:
+    """Load the model as it came; ``BadConfig`` where it is not the one that was measured."""
+    base = local_checkpoint.load(parse_model_name(plan.recipe.model).model)
+    untrained = trainings.cell(out, 0, 0)
+    if untrained is not None and untrained.weights != base.weights:
         raise BadConfig(
             f"{plan.recipe.model} has changed since {out} was begun. Type: --out another-folder"
         )
-    subset, updates = pairs.subset(size, seed), plan.recipe.updates
-    losses: tuple[trainings.TrainingLoss, ...] = ()
-    if size:
-        done = dpo.train_model(ready, subset, plan.recipe, seed, folder, tell)
-        ready, losses = done.checkpoint, done.losses
-    items = evaluate.measure_model(
-        ready, pairs.held_out, plan.recipe.model, lambda count: tell(updates + count)
-    )
+    return base
+
+
+@dataclass(frozen=True)
+class _Training:
+    recipe: TrainingRecipe
+    base: Checkpoint
+    size: int
+    seed: int
+    folder: Path
+
+
+def _train(training: _Training, pairs: TrainingPairs, tell: Callable[[int], None]) -> None:
+    """Train, measure, and write the record last."""
+    recipe, seed, folder = training.recipe, training.seed, training.folder
+    started = time.monotonic()
+    subset = pairs.subset(training.size, seed)
+    untrained = nullcontext(dpo.TrainedModel(training.base, ()))
+    done = dpo.train_model(training.base, subset, recipe, seed, folder, tell)
+    with done if training.size else untrained as ready:
+        items = evaluate.measure_model(
+            ready.checkpoint,
+            pairs.held_out,
+            recipe.model,
+            lambda count: tell(recipe.updates + count),
+        )
     record = TrainingRun(
-        size=size,
-        seed=seed if size else 0,
-        weights=ready.weights,
-        losses=losses,
+        size=training.size,
+        seed=seed if training.size else 0,
+        weights=training.base.weights,
+        losses=ready.losses,
         items=items,
         trained_on=tuple(subset["id"]),
         seconds=round(time.monotonic() - started, 1),

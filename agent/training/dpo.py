@@ -6,10 +6,12 @@ size gets the same number of updates, so that a curve over sizes speaks of pairs
 
 from __future__ import annotations
 
+import gc
 import math
 import shutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from typing import Any
 from agent.errors import BadConfig, MissingExtra
 from agent.models.local_checkpoint import Checkpoint
 from agent.training.dataset import COLUMNS, INSTALL, load_datasets
-from store.encoders._torch import load_torch
+from store.encoders._torch import count_loaders, load_torch
 from store.results.trainings import ADAPTER, TrainingLoss, TrainingRecipe
 
 _CHECKPOINTS = "training"
@@ -55,6 +57,7 @@ def check_training() -> None:
         )
 
 
+@contextmanager
 def train_model(
     base: Checkpoint,
     pairs: Any,
@@ -62,16 +65,18 @@ def train_model(
     seed: int,
     folder: Path,
     tell: Callable[[int], None],
-) -> TrainedModel:
-    """Train a freshly loaded model, or go on where an earlier try was cut off.
+) -> Iterator[TrainedModel]:
+    """Train a model, or go on where an earlier try was cut off; afterwards it is untrained again.
 
+    The adapter is put into the base, whose own weights stay as they are, and taken out at the end.
     The folder takes checkpoints and the adapter; ``tell`` is called with the updates done.
 
     Raises
     ------
     BadConfig
-        An update does not fit in memory.
+        The pairs of one pass do not fit in memory.
     """
+    forward = vars(base.model).get("forward")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # TRL's own, of transformers' next version
         trainer = _trainer(base, pairs, recipe, seed, folder / _CHECKPOINTS)
@@ -79,16 +84,42 @@ def train_model(
         try:
             trainer.train(resume_from_checkpoint=_last(folder / _CHECKPOINTS))
         except load_torch().OutOfMemoryError as error:
-            raise BadConfig(
-                f"One update of {recipe.batch} pairs does not fit in memory. "
-                f"Type: --batch {max(1, recipe.batch // 2)} --out another-folder"
-            ) from error
-    trainer.model.save_pretrained(str(folder / ADAPTER))
-    log = trainer.state.log_history
+            raise _too_big(recipe) from error
+    model, log = trainer.model, trainer.state.log_history
+    del trainer  # with the optimizer's memory
+    model.save_pretrained(str(folder / ADAPTER))
     losses = tuple(
         TrainingLoss(update=row["step"], loss=row["loss"]) for row in log if "loss" in row
     )
-    return TrainedModel(_ready(base, trainer.model), losses)
+    yield TrainedModel(_ready(base, model), losses)
+    _take_adapter_out(model, base.model, forward)
+
+
+def _take_adapter_out(trained: Any, base: Any, forward: Any) -> None:
+    """Undo what PEFT and TRL did to a model, so that the next training begins as the first did."""
+    trained.unload()
+    gc.collect()  # the trainer is a circle, and holds the optimizer's memory
+    base.disable_input_require_grads()
+    if forward is None:
+        vars(base).pop("forward", None)  # TRL's, which would wrap itself at the next training
+    else:
+        base.forward = forward
+
+
+def _too_big(recipe: TrainingRecipe) -> BadConfig:
+    pairs = recipe.batch // recipe.accumulation
+    if pairs == 1:
+        return BadConfig(
+            "One pair does not fit in memory. Take a smaller model. "
+            "Type: --model hfvlm/Qwen/Qwen3-VL-2B-Instruct --out another-folder"
+        )
+    parts = next(
+        n for n in range(recipe.accumulation + 1, recipe.batch + 1) if recipe.batch % n == 0
+    )
+    return BadConfig(
+        f"{pairs} pairs at once do not fit in memory. "
+        f"Type: --accumulate {parts} --out another-folder"
+    )
 
 
 def forget_checkpoints(folder: Path) -> None:
@@ -157,11 +188,13 @@ def _trainer(
 
 def _arguments(trl: Any, base: Checkpoint, recipe: TrainingRecipe, seed: int, folder: Path) -> Any:
     device = base.model.device.type
+    loaders = count_loaders(device)  # processes that prepare the next pairs' pictures
     return trl.DPOConfig(
         output_dir=str(folder),
         seed=seed,
         max_steps=recipe.updates,
-        per_device_train_batch_size=recipe.batch,
+        per_device_train_batch_size=recipe.batch // recipe.accumulation,
+        gradient_accumulation_steps=recipe.accumulation,
         learning_rate=recipe.learning_rate,
         beta=recipe.beta,
         max_length=None,  # a cut would part a picture's tokens from the picture
@@ -169,6 +202,8 @@ def _arguments(trl: Any, base: Checkpoint, recipe: TrainingRecipe, seed: int, fo
         use_cpu=device == "cpu",
         gradient_checkpointing=device == "cuda",
         dataloader_pin_memory=device == "cuda",
+        dataloader_num_workers=loaders,
+        dataloader_persistent_workers=loaders > 0,  # a small dataset has many epochs
         logging_steps=max(1, recipe.updates // _LOGGED_TIMES),
         save_steps=max(1, math.ceil(recipe.updates / _SAVED_TIMES)),
         save_total_limit=1,

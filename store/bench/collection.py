@@ -55,6 +55,7 @@ class Mixture:
 
     id = "bench-mixture"
     dim = 512
+    stages = None
     clusters = 400
 
     def __init__(self) -> None:

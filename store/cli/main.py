@@ -154,23 +154,25 @@ def _tell(hits: Sequence[Hit], data: DataFolder, *, as_json: bool, sheet: Path |
 @main.command(epilog=epilog("index", "index --rebuild", "index --shard 3/16"))
 @click.option("--rebuild", "anew", is_flag=True, help="Make it anew beside the old one.")
 @shard_option("Index a part of the frames")
+@click.option(
+    "--workers",
+    type=click.IntRange(0, 64),
+    help="Processes that read and prepare frames.  [default: 4 for a GPU, else none]",
+)
 @encoder_option
 @url_option
 @data_option
 @json_option
-def index(
-    anew: bool, shard: Shard, encoder_name: str, url: str | None, root: Path, as_json: bool
-) -> None:
+def index(anew: bool, shard: Shard, root: Path, as_json: bool, **options: Any) -> None:
     """Index the frames that the index lacks."""
     from store.index.build import rebuild, update
 
     if anew and shard.partial:
         raise click.UsageError("A part is no index. Type: --rebuild, or --shard, one of them.")
-    data = kept(root)
-    encoder = _load(encoder_name)
-    told = bar("Indexing")
+    data, url = kept(root), options["url"]
+    encoder = _load(options["encoder_name"])
     make = rebuild if anew else partial(update, shard=shard)
-    report = make(data, encoder, url, told)
+    report = make(data, encoder, url, bar("Indexing"), options["workers"])
     for problem in report.problems:
         echo(f"Left out: {problem}", err=True)
     if as_json:

@@ -18,6 +18,9 @@ _MISSING_OPERATORS = (
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 )
 
+_LOADERS = 4
+"""Processes that prepare pictures for a GPU; each holds two batches of them."""
+
 
 @cache
 def load_torch() -> ModuleType:
@@ -40,6 +43,16 @@ def pick_device(wanted: str | None = None) -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def count_loaders(device: str) -> int:
+    """Count the processes that prepare pictures beside a device; a CPU has no core to spare."""
+    return min(_LOADERS, _cores_granted()) if device.startswith("cuda") else 0
+
+
+def choose_batch(device: str) -> int:
+    """Return how many pictures to embed at once; larger batches gain a CPU nothing."""
+    return 64 if device.startswith("cuda") else 32
 
 
 def _cores_granted(quota_file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:

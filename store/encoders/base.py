@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +13,31 @@ from PIL import Image
 Vectors = NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class PictureStages:
+    """The two halves of embedding pictures, which different processes can do at once."""
+
+    prepare: Callable[[Image.Image], Any]
+    """Make of one picture the tensor that the model reads. It can be sent to other processes."""
+    embed: Callable[[Any], Vectors]
+    """Return the vectors of tensors in one stack, shape ``(n, dim)``."""
+    batch: int
+    """Pictures that the model takes at once."""
+    workers: int
+    """Processes that prepare, unless told otherwise; 0 where the model needs the same cores."""
+
+
 class Encoder(Protocol):
     """Places pictures and texts in one space, so that either finds the other."""
 
     id: str
     """Changes whenever the same picture would get another vector."""
     dim: int
+
+    @property
+    def stages(self) -> PictureStages | None:
+        """How other processes can prepare its pictures; ``None`` where they cannot."""
+        ...
 
     def images(self, images: Sequence[Image.Image]) -> Vectors:
         """Return one vector of unit length per picture, shape ``(n, dim)``."""

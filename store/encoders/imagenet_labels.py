@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from store.encoders._torch import load_torch, pick_device
-from store.encoders.base import Vectors, unit
+from store.encoders._torch import choose_batch, count_loaders, load_torch, pick_device
+from store.encoders.base import PictureStages, Vectors, unit
 
 CLASSES = 1000
 SIDE = 260  # pixels, as trained
@@ -81,11 +81,23 @@ class Classifier:
         rows = [np.empty((0, CLASSES), np.float32)]
         for start in range(0, len(images), self._batch):
             pixels = np.stack([_pixels(image) for image in images[start : start + self._batch]])
-            with torch.inference_mode():
+            rows.append(self.read_pixels(torch.from_numpy(pixels)))
+        return np.concatenate(rows)
+
+    def read_pixels(self, pixels: Any) -> NDArray[np.float32]:
+        """Return the probability of every class for prepared pictures, shape ``(n, 1000)``."""
+        torch = load_torch()
+        rows = []
+        with torch.inference_mode():
+            for part in pixels.split(self._batch):
                 # (n, height, width, 3) seen as (n, 3, height, width) is channels last already
-                logits = self._model(torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2))
+                logits = self._model(part.to(self._device, non_blocking=True).permute(0, 3, 1, 2))
                 rows.append(torch.softmax(logits, 1).float().cpu().numpy())
         return np.concatenate(rows)
+
+
+def _prepare(image: Image.Image) -> Any:
+    return load_torch().from_numpy(_pixels(image))
 
 
 def _pixels(image: Image.Image) -> NDArray[np.float32]:
@@ -169,8 +181,11 @@ class ConseEncoder:
     id = ID
     dim = DIM
 
-    def __init__(self, classifier: Classifier, sentences: MiniLM) -> None:
+    def __init__(self, classifier: Classifier, sentences: MiniLM, device: str = "cpu") -> None:
         self._classifier = classifier
+        self.stages = PictureStages(
+            _prepare, self._embed, choose_batch(device), count_loaders(device)
+        )
         self._sentences = sentences
         self.labels = names()
         self.label_vectors: Vectors = np.load(PLACES).astype(np.float32)
@@ -179,7 +194,7 @@ class ConseEncoder:
     @cache
     def load(cls, device: str | None = None) -> ConseEncoder:
         chosen = pick_device(device)
-        return cls(Classifier.load(chosen), MiniLM.load(chosen))
+        return cls(Classifier.load(chosen), MiniLM.load(chosen), chosen)
 
     def classify(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
         return self._classifier.probabilities(images)
@@ -195,6 +210,9 @@ class ConseEncoder:
 
     def images(self, images: Sequence[Image.Image]) -> Vectors:
         return self.place(self.classify(images))
+
+    def _embed(self, pixels: Any) -> Vectors:
+        return self.place(self._classifier.read_pixels(pixels))
 
     def texts(self, texts: Sequence[str]) -> Vectors:
         return self._sentences.encode(texts)

@@ -4,6 +4,9 @@ Radford et al., ICML 2021 (arXiv 2103.00020); the paper's index is made with it.
 open_clip's own sources, unless the path of a checkpoint is given, and never from another place. How
 pictures are prepared, and which activation the layers have, goes by the tag: open_clip itself takes
 the model's default for a path, and only warns where a tag needs another activation.
+
+A name is loaded in half precision on ``cuda``, and its id then ends in ``+fp16``. An id is loaded
+in the precision that it says, on any device.
 """
 
 from __future__ import annotations
@@ -12,8 +15,8 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, TypeVar
@@ -21,12 +24,13 @@ from typing import Any, TypeVar
 import numpy as np
 from PIL import Image
 
-from store.encoders._torch import load_torch, pick_device
-from store.encoders.base import Vectors, unit
+from store.encoders._torch import choose_batch, count_loaders, load_torch, pick_device
+from store.encoders.base import PictureStages, Vectors, unit
 from store.errors import EncoderUnavailable, UnknownEncoder
 
 PREFIX = "open_clip:"
-BATCH = 32
+_HALF, _FULL = "+fp16", "+fp32"
+"""How a name may end, to say its precision."""
 _DIGITS = 12
 _T = TypeVar("_T")
 _MARKED = re.compile(r"(?P<name>.+)\+(?P<mark>[0-9a-f]{8})")
@@ -63,6 +67,19 @@ class WeightsSource:
     """A tag that open_clip knows, or a path."""
     prepared: Preparation
     id: str
+    half: bool
+    """Whether they are used in half precision (float16)."""
+
+
+@dataclass(frozen=True)
+class _PixelPreparer:
+    """Makes of a picture what the model reads; small enough to be sent to other processes."""
+
+    preprocess: Any
+    dtype: Any
+
+    def __call__(self, image: Image.Image) -> Any:
+        return self.preprocess(image.convert("RGB")).to(self.dtype)
 
 
 class OpenClipEncoder:
@@ -70,10 +87,18 @@ class OpenClipEncoder:
 
     def __init__(self, source: WeightsSource, model: Any, preprocess: Any, tokenize: Any) -> None:
         self.id = source.id
+        self.half = source.half
         self._model = model
         self._preprocess = preprocess
         self._tokenize = tokenize
         self._device = next(model.parameters()).device
+        torch = load_torch()
+        self.stages = PictureStages(
+            _PixelPreparer(preprocess, torch.float16 if source.half else torch.float32),
+            self._embed,
+            choose_batch(self._device.type),
+            count_loaders(self._device.type),
+        )
         self.dim = int(self.texts([""]).shape[1])
 
     @classmethod
@@ -86,13 +111,15 @@ class OpenClipEncoder:
         load_torch()  # first: it mends what open_clip imports
         import open_clip
 
-        source = _source(name, open_clip)
+        device = pick_device(device)
+        source = _source(name, open_clip, device)
         try:
             how = source.prepared
             model, _, preprocess = open_clip.create_model_and_transforms(
                 source.model,
                 pretrained=source.weights,
-                device=pick_device(device),
+                precision="fp16" if source.half else "fp32",
+                device=device,
                 force_quick_gelu=how.quick_gelu,
                 image_mean=how.mean,
                 image_std=how.std,
@@ -111,32 +138,62 @@ class OpenClipEncoder:
         return cls(source, model.eval(), preprocess, tokenize)
 
     def images(self, images: Sequence[Image.Image]) -> Vectors:
-        torch = load_torch()
-
-        def encode(batch: Sequence[Image.Image]) -> Any:
-            pixels = torch.stack([self._preprocess(image.convert("RGB")) for image in batch])
-            return self._model.encode_image(pixels.to(self._device))
-
-        return self._encode(images, encode)
+        prepare = self.stages.prepare
+        stack = load_torch().stack
+        return self._join(
+            [self._embed(stack([*map(prepare, batch)])) for batch in self._cut(images)]
+        )
 
     def texts(self, texts: Sequence[str]) -> Vectors:
-        def encode(batch: Sequence[str]) -> Any:
-            return self._model.encode_text(self._tokenize(list(batch)).to(self._device))
-
-        return self._encode(texts, encode)
-
-    def _encode(self, items: Sequence[_T], encode: Callable[[Sequence[_T]], Any]) -> Vectors:
         with load_torch().inference_mode():
-            rows = [encode(batch).float().cpu().numpy() for batch in _batches(items)]
-        return unit(np.concatenate(rows)) if rows else np.empty((0, self.dim), np.float32)
+            return self._join(
+                [
+                    _rows(self._model.encode_text(self._tokenize(list(batch)).to(self._device)))
+                    for batch in self._cut(texts)
+                ]
+            )
+
+    def _embed(self, pixels: Any) -> Vectors:
+        with load_torch().inference_mode():
+            # from pinned memory the copy goes on beside the device's work
+            return _rows(self._model.encode_image(pixels.to(self._device, non_blocking=True)))
+
+    def _cut(self, items: Sequence[_T]) -> Iterator[Sequence[_T]]:
+        for start in range(0, len(items), self.stages.batch):
+            yield items[start : start + self.stages.batch]
+
+    def _join(self, rows: list[Vectors]) -> Vectors:
+        return np.concatenate(rows) if rows else np.empty((0, self.dim), np.float32)
 
 
-def _batches(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
-    for start in range(0, len(items), BATCH):
-        yield items[start : start + BATCH]
+def save_random_weights(model: str, path: Path) -> None:
+    """Save a checkpoint of random weights: speed needs the shape, not what was learned."""
+    torch = load_torch()
+    import open_clip
+
+    torch.manual_seed(0)
+    torch.save(open_clip.create_model(model, load_weights=False).state_dict(), path)
 
 
-def _source(name: str, open_clip: Any) -> WeightsSource:
+def _rows(vectors: Any) -> Vectors:
+    return unit(vectors.float().cpu().numpy())
+
+
+def _source(name: str, open_clip: Any, device: str) -> WeightsSource:
+    """Find the weights of a name in the precision that it says, or that suits the device.
+
+    An id without one is of full precision.
+    """
+    exact = name.removesuffix(_HALF).removesuffix(_FULL)
+    half = name.endswith(_HALF)
+    if exact == name and _MARKED.fullmatch(name) is None:
+        half = device.startswith("cuda")
+    source = _full_source(exact, open_clip)
+    return replace(source, id=source.id + _HALF, half=True) if half else source
+
+
+def _full_source(name: str, open_clip: Any) -> WeightsSource:
+    """Find weights, in full precision."""
     marked = _MARKED.fullmatch(name)
     whole = marked["name"] if marked else name
     model, _, weights = whole.removeprefix(PREFIX).partition("/")
@@ -145,9 +202,8 @@ def _source(name: str, open_clip: Any) -> WeightsSource:
     tags = open_clip.list_pretrained_tags_by_model(model)
     if weights in tags:
         prepared = preparation(model, weights, open_clip)
-        source = WeightsSource(
-            model, weights, prepared, f"{PREFIX}{model}/{weights}+{prepared.mark}"
-        )
+        own_id = f"{PREFIX}{model}/{weights}+{prepared.mark}"
+        source = WeightsSource(model, weights, prepared, own_id, half=False)
     else:
         source = _of_path(name, model, weights, open_clip, marked=marked is not None)
     if marked and not source.id.endswith(marked["mark"]):
@@ -175,9 +231,8 @@ def _of_path(name: str, model: str, weights: str, open_clip: Any, *, marked: boo
         raise EncoderUnavailable(name, problem, again)
     prepared = preparation(model, tag, open_clip) if tag else _only(name, model, path, open_clip)
     own = f"{tag}={path}" if tag else str(path)
-    return WeightsSource(
-        model, str(path), prepared, f"{PREFIX}{model}/{own}@{digest}+{prepared.mark}"
-    )
+    own_id = f"{PREFIX}{model}/{own}@{digest}+{prepared.mark}"
+    return WeightsSource(model, str(path), prepared, own_id, half=False)
 
 
 def preparation(model: str, tag: str, open_clip: Any) -> Preparation:

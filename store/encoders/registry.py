@@ -9,8 +9,8 @@ from pathlib import Path
 from store.encoders.base import Encoder
 from store.errors import UnknownEncoder
 
-_ID_ENDS = re.compile(r"(@[0-9a-f]{12})?(\+[0-9a-f]{8})?$")
-"""What an id says after a checkpoint's path: its hash, and how pictures are prepared."""
+_ID_ENDS = re.compile(r"(@[0-9a-f]{12})?(\+[0-9a-f]{8})?(\+fp(16|32))?$")
+"""What an id says after a checkpoint's path: its hash, how pictures are prepared, precision."""
 
 
 def check(name: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from store.encoders.picture_loader import EmbeddedBatch, embed_ahead
 from store.errors import DamagedFrame, DataUnreadable, IndexDamaged, StoreError
 from store.frames.frame_store import FrameStore
 from store.index import chroma
@@ -33,10 +34,10 @@ if TYPE_CHECKING:
 
 
 BATCH = 32
-"""Frames embedded at once."""
+"""Frames embedded at once by an encoder that says no number."""
 _PAGE = 1_000
-_GROUP = 16
-"""Batches put in at once. Each putting in opens the index, half a second where it is large; an
+_GROUP = 512
+"""Frames put in at once. Each putting in opens the index, half a second where it is large; an
 update that is killed loses so much at most."""
 
 Progress = Callable[[int, int], None]
@@ -58,18 +59,21 @@ def update(
     encoder: Encoder,
     url: str | None = None,
     progress: Progress | None = None,
+    workers: int | None = None,
     shard: Shard = WHOLE,
 ) -> IndexReport:
     """Index what the ledgers hold and the index lacks. An interrupted update goes on by itself.
 
-    ``url`` is a Chroma server to use instead of the embedded index. ``shard``: of the pictures,
-    this part; a picture that was seen often is one machine's.
+    ``url`` is a Chroma server to use instead of the embedded index; ``workers`` is how many
+    processes read and prepare frames, as many as suit the encoder unless named. ``shard``: of the
+    pictures, this part; a picture that was seen often is one machine's.
     """
     with Index.open(data, encoder, url, write=True) as index:
         kept, problems = _kept(data)
         have = index.ids()
         lacking = [one for one in kept if one.id not in have and shard.has(one.sha256)]
-        added = _fill(index, data, encoder, lacking, problems, progress)
+        batches = _embed(data, encoder, lacking, workers)
+        added = _fill(index, lacking, batches, problems, progress)
         return IndexReport(added, index.count(), tuple(problems))
 
 
@@ -78,15 +82,17 @@ def rebuild(
     encoder: Encoder,
     url: str | None = None,
     progress: Progress | None = None,
+    workers: int | None = None,
 ) -> IndexReport:
     """Make the index anew from ledgers and frames, then let it take the old one's place.
 
-    The old one serves until then, and stays if this is interrupted.
+    The old one serves until then, and stays if this is interrupted. Parameters are `update`'s.
     """
     kept, problems = _kept(data)
     with replacement(data, encoder, url) as index:
-        added = _fill(index, data, encoder, kept, problems, progress)
-    since = update(data, encoder, url)  # runs went on meanwhile
+        batches = _embed(data, encoder, kept, workers)
+        added = _fill(index, kept, batches, problems, progress)
+    since = update(data, encoder, url, workers=workers)  # runs went on meanwhile
     return IndexReport(added + since.added, since.present, tuple(problems))
 
 
@@ -104,52 +110,69 @@ def _kept(data: DataFolder) -> tuple[list[IndexEntry], list[str]]:
 
 def _fill(
     index: Index,
-    data: DataFolder,
-    encoder: Encoder,
     wanted: Sequence[IndexEntry],
+    batches: Iterable[EmbeddedBatch],
     problems: list[str],
     progress: Progress | None,
 ) -> int:
-    """Embed and put in; returns how many went in. What is embedded goes in when interrupted."""
-    added = 0
-    for first in range(0, len(wanted), _GROUP * BATCH):
-        group = wanted[first : first + _GROUP * BATCH]
-        done: list[IndexEntry] = []
-        vectors: list[Vectors] = []
-        try:
-            for start in range(0, len(group), BATCH):
-                readable, pictures = _readable(data, group[start : start + BATCH], problems)
-                if pictures:
-                    vectors.append(encoder.images(pictures))
-                    done += readable
-                if progress is not None:
-                    progress(first + start + len(group[start : start + BATCH]), len(wanted))
-        finally:
-            if done:
-                index.add(done, np.concatenate(vectors))
-                added += len(done)
+    """Put in what is embedded; returns how many went in. That goes in when interrupted, too."""
+    added = seen = 0
+    done: list[IndexEntry] = []
+    vectors: list[Vectors] = []
+    try:
+        for batch in batches:
+            if batch.places:
+                done += [wanted[place] for place in batch.places]
+                vectors.append(batch.vectors)
+            problems += batch.problems
+            seen += batch.size
+            if progress is not None:
+                progress(seen, len(wanted))
+            if len(done) >= _GROUP:
+                full, rows, done, vectors = done, vectors, [], []
+                index.add(full, np.concatenate(rows))
+                added += len(full)
+    finally:
+        if done:
+            index.add(done, np.concatenate(vectors))
+            added += len(done)
     return added
 
 
-def _readable(
-    data: DataFolder, batch: Sequence[IndexEntry], problems: list[str]
-) -> tuple[list[IndexEntry], list[Image]]:
-    found: list[IndexEntry] = []
-    pictures: list[Image] = []
-    for entry in batch:
+def _embed(
+    data: DataFolder, encoder: Encoder, wanted: Sequence[IndexEntry], workers: int | None
+) -> Iterator[EmbeddedBatch]:
+    """Embed frames in their order, those that can be read."""
+    read, stages = _StoredPictures(data.frames_dir), encoder.stages
+    keys = [entry.sha256 for entry in wanted]
+    if stages is not None and (count := stages.workers if workers is None else workers):
+        yield from embed_ahead(stages, keys, read, count)
+        return
+    size = BATCH if stages is None else stages.batch
+    for start in range(0, len(keys), size):
+        places, pictures, problems = [], [], []
+        for place in range(start, min(start + size, len(keys))):
+            try:
+                pictures.append(read(keys[place]))
+                places.append(place)
+            except (DamagedFrame, DataUnreadable) as error:
+                problems.append(str(error))
+        vectors = encoder.images(pictures) if pictures else np.empty((0, 0), np.float32)
+        yield EmbeddedBatch(len(places) + len(problems), places, vectors, problems)
+
+
+@dataclass(frozen=True)
+class _StoredPictures:
+    """Reads stored frames, in whichever process."""
+
+    frames_dir: Path
+
+    def __call__(self, sha256: str) -> Image:
+        frames = FrameStore(self.frames_dir)
         try:
-            pictures.append(_picture(FrameStore(data.frames_dir), entry.sha256))
-            found.append(entry)
-        except (DamagedFrame, DataUnreadable) as error:
-            problems.append(str(error))
-    return found, pictures
-
-
-def _picture(frames: FrameStore, sha256: str) -> Image:
-    try:
-        return decode_picture(frames.read(sha256))
-    except UnreadablePicture:  # the bytes are the ones that were kept, and yet no picture
-        raise DamagedFrame(frames.path(sha256)) from None
+            return decode_picture(frames.read(sha256))
+        except UnreadablePicture:  # the bytes are the ones that were kept, and yet no picture
+            raise DamagedFrame(frames.path(sha256)) from None
 
 
 def purge(data: DataFolder, keys: Set[str], url: str | None = None) -> int:

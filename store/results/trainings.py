@@ -40,6 +40,8 @@ class TrainingRecipe(Record):
     learning_rate: float
     beta: float
     rank: int
+    accumulation: int = 1
+    """Parts in which the pairs of an update go through the model."""
 
 
 class TrainingPlan(Record):

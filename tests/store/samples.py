@@ -51,6 +51,7 @@ class ColourEncoder:
 
     id = "test-colour"
     dim = 4
+    stages = None
 
     def __init__(self) -> None:
         self.seen = 0

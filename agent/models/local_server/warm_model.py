@@ -185,6 +185,8 @@ class WarmModel:
 class WarmEncoder:
     """An encoder whose weights are in a worker."""
 
+    stages = None  # its pictures are prepared where its weights are
+
     def __init__(self, connection: WorkerConnection) -> None:
         about = connection.about["encoder"]
         self.id: str = about["id"]

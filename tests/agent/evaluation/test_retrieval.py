@@ -28,6 +28,7 @@ class NoisyEncoder:
 
     id = "test-noise"
     dim = 24
+    stages = None
 
     def images(self, images: Sequence[Image.Image]) -> Vectors:
         return self._place([image.tobytes() for image in images])

@@ -42,6 +42,8 @@ def test_what_does_not_fit_together_ends_in_what_to_type(folder: Path) -> None:
     assert "Type: --model hfvlm/" in refused(folder, "--style=a", "--model=embedded/conse")
     with pytest.raises(BadConfig, match="--example example"):
         align.main(["--model=hfvlm/x"], standalone_mode=False)
+    cut = refused(folder, "--style=a", "--batch=8", "--accumulate=3")
+    assert cut.endswith("Type: --accumulate 2")
     assert "no model 'nobody/x'" in refused(folder, "--style=a", "--judge=nobody/x")
 
 

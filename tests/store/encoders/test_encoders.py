@@ -20,6 +20,7 @@ from store.encoders.imagenet_labels import (
     names,
     place_labels,
 )
+from store.encoders.registry import find_checkpoint
 from store.errors import EncoderUnavailable, UnknownEncoder
 from tests.store.tiny_clip import save_tiny_clip
 
@@ -180,6 +181,51 @@ def test_a_changed_checkpoint_is_another_encoder(tiny_clip: Path, tmp_path: Path
     assert load(f"open_clip:tiny/{copy}", "cpu").id != before
     with pytest.raises(EncoderUnavailable, match="has changed"):
         load(before, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("ends", "device", "half"),
+    [
+        ("openai", "cpu", False),
+        ("openai", "mps", False),
+        ("openai", "cuda", True),
+        ("openai", "cuda:1", True),
+        ("openai+fp16", "cpu", True),
+        ("openai+fp32", "cuda", False),
+        ("openai+7a2b8666", "cuda", False),  # an id of an index made in full precision
+        ("openai+7a2b8666+fp16", "cpu", True),
+        ("openai+7a2b8666+fp16", "cuda", True),
+    ],
+)
+def test_a_name_is_in_half_precision_on_a_gpu_and_an_id_is_what_it_says(
+    ends: str, device: str, half: bool
+) -> None:
+    from store.encoders._torch import load_torch
+
+    load_torch()
+    import open_clip
+
+    from store.encoders.openclip import _source
+
+    source = _source(f"open_clip:ViT-B-32/{ends}", open_clip, device)
+    assert source.half == half
+    assert source.id == "open_clip:ViT-B-32/openai+7a2b8666" + ("+fp16" if half else "")
+
+
+def test_half_precision_has_an_id_of_its_own_and_vectors_close_by(tiny_clip: Path) -> None:
+    full = load(f"open_clip:tiny/{tiny_clip}", "cpu")
+    half = load(f"open_clip:tiny/{tiny_clip}+fp16", "cpu")
+    assert half.id == f"{full.id}+fp16"
+    assert load(half.id, "cpu").id == half.id
+    assert find_checkpoint(half.id) == tiny_clip
+    pictures = [picture(colour) for colour in ("red", "blue", "green")]
+    for one, other in (
+        (full.images(pictures), half.images(pictures)),
+        (full.texts(["a dog", "snow"]), half.texts(["a dog", "snow"])),
+    ):
+        assert other.dtype == np.float32
+        assert (one != other).any()
+        assert (one * other).sum(axis=1).min() > 0.999
 
 
 HALVES: dict[str, object] = {

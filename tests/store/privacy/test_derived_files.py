@@ -272,6 +272,7 @@ REVIEWED = {
     "store/dataset/published_pictures.py": "into memory",
     "store/privacy/derived_files.py": "the register",
     "store/encoders/imagenet_labels.py": "vectors of words",
+    "store/encoders/openclip.py": "random weights, for a benchmark",
     "store/jsonl/atomic.py": "the primitive",
     "store/privacy/forget.py": "the request",
     "store/frames/frame_store.py": "frames, which forgetting walks",

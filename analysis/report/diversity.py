@@ -15,7 +15,7 @@ import numpy as np
 
 from analysis.data.before_after_windows import compared
 from analysis.data.exposures import AFTER, BEFORE, EXCLUDED, YES, Views
-from analysis.report.report_inputs import RowDetails, Texts
+from analysis.report.ledger_rows import RowDetails, Texts
 from analysis.statistics.estimate import NAN, Estimate, Mask
 from analysis.statistics.intervals import t_interval
 from store.frames.near_duplicates import near_duplicates
@@ -99,22 +99,22 @@ def _mean(members: Sequence[_Window], share: str) -> Estimate:
 
 
 def _window(views: Views, seen: RowDetails | None, index: int, phase: int) -> _Window:
-    rows = (views.run == index) & (views.phase == phase)
-    eligible = rows & views.eligible
-    left_out = rows & (views.excluded == _REPEAT)  # in ledgers that excluded repeats
-    again = (eligible & (views.repeat > 0)) | left_out
+    run, at = views.one(index), views.rows_of(index)
+    rows = run.phase == phase
+    eligible = rows & run.eligible
+    left_out = rows & (run.excluded == _REPEAT)  # in ledgers that excluded repeats
+    again = (eligible & (run.repeat > 0)) | left_out
     count, shown = int(eligible.sum()), int((eligible | left_out).sum())
-    used = rows.copy()
-    chosen = compared(views.one(index))
-    used[views.run == index] &= chosen.before | chosen.after
+    chosen = compared(run)
+    used = rows & (chosen.before | chosen.after)
     return _Window(
-        persona=views.runs[index].persona,
-        videos=frozenset(views.video[eligible].tolist()),
+        persona=run.runs[0].persona,
+        videos=frozenset(run.video[eligible].tolist()),
         repeats=100 * int(again.sum()) / shown if count else NAN,
-        yes=_yes(views, used),
-        yes_new=_yes(views, used & ~again),
-        authors=_authors(seen.author[eligible]) if seen else (),
-        near=_near(seen, views.run == index, eligible) if seen else NAN,
+        yes=_yes(run, used),
+        yes_new=_yes(run, used & ~again),
+        authors=_authors(seen.author[at][eligible]) if seen else (),
+        near=_near(seen.phash[at], eligible) if seen else NAN,
         count=count,
     )
 
@@ -132,12 +132,12 @@ def _authors(names: Texts) -> tuple[int, ...]:
     return tuple(Counter(names.tolist()).values())
 
 
-def _near(seen: RowDetails, run: Mask, rows: Mask) -> float:
+def _near(phashes: Texts, rows: Mask) -> float:
     """Share of a window's frames that look like an earlier one of the run, in %."""
-    at = np.flatnonzero(run & (seen.phash != None))  # noqa: E711 (elementwise)
+    at = np.flatnonzero(phashes != None)  # noqa: E711 (elementwise)
     if not rows[at].any():
         return NAN
-    twins = near_duplicates([str(phash) for phash in seen.phash[at]])
+    twins = near_duplicates([str(phash) for phash in phashes[at]])
     marked = np.array([twin is not None for twin in twins])
     return float(100 * marked[rows[at]].mean())
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from itertools import pairwise
 from typing import Any, get_args
 
 import numpy as np
@@ -101,12 +103,12 @@ class Views:
     def __len__(self) -> int:
         return len(self.run)
 
-    @property
+    @cached_property
     def eligible(self) -> Mask:
         rows: Mask = self.excluded == 0
         return rows
 
-    @property
+    @cached_property
     def judged(self) -> Mask:
         """Eligible rows with an answer."""
         rows: Mask = self.eligible & (self.answer != NONE)
@@ -119,10 +121,21 @@ class Views:
 
     def one(self, index: int) -> Views:
         """The rows of one run, as a table of its own."""
-        rows = self.rows_of(index)
+        return self._each[index]
+
+    @cached_property
+    def _each(self) -> tuple[Views, ...]:
+        """Every run's own table; the columns are shared, and each is looked at many times."""
+        ends = np.searchsorted(self.run, np.arange(len(self.runs) + 1)).tolist()
+        return tuple(
+            self._part(run, slice(start, stop))
+            for run, (start, stop) in zip(self.runs, pairwise(ends), strict=True)
+        )
+
+    def _part(self, run: RunInfo, rows: slice) -> Views:
         columns = {name: getattr(self, name)[rows] for name in COLUMNS}
         columns["run"] = np.zeros(rows.stop - rows.start, dtype=np.int64)
-        return Views((self.runs[index],), **columns)
+        return Views((run,), **columns)
 
     def rows_of(self, index: int) -> slice:
         """Where the rows of one run stand."""

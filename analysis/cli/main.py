@@ -129,7 +129,7 @@ def compare_(first: str, second: str, data: Path, as_json_: bool) -> None:
 @click.option("--steps", type=click.IntRange(24), default=200, show_default=True, help="A run.")
 @json_option
 def bench(runs: int, steps: int, as_json_: bool) -> None:
-    """Time the analysis of many made-up runs, bounds, tests and intervals included."""
+    """Time the analysis of many made-up runs: read, read again, and all that a report says."""
     from analysis.cli.bench_measurements import measure
 
     with (

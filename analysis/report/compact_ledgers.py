@@ -159,7 +159,7 @@ def hash_ledgers(paths: Sequence[Path]) -> bytes:
 
     Raises ``DataUnreadable``.
     """
-    told = hashlib.sha256(_hash_code())
+    told = hashlib.sha256(hash_code())
     for path in paths:
         try:
             told.update(hashlib.sha256(path.read_bytes()).digest())
@@ -169,7 +169,7 @@ def hash_ledgers(paths: Sequence[Path]) -> bytes:
 
 
 @cache
-def _hash_code() -> bytes:
+def hash_code() -> bytes:
     """Return the SHA-256 of all code that could have a say in what is read from a ledger."""
     told = hashlib.sha256()
     root = Path(__file__).parents[2]

@@ -114,17 +114,22 @@ def write_folder(
 
 
 def _csv(table: ReportTable) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(table.columns)
     shown = _Shown()
+    parts = [_csv_lines([table.columns])]
     for columns in _blocks(table):
-        writer.writerows(
-            zip(
-                *([shown[c] if isinstance(c, str) else c for c in column] for column in columns),
-                strict=True,
-            )
-        )
+        cells = [
+            [shown[cell] if isinstance(cell, str) else cell for cell in column]
+            if str in set(map(type, column))
+            else column
+            for column in columns
+        ]
+        parts.append(_csv_lines(zip(*cells, strict=True)))
+    return b"".join(parts)
+
+
+def _csv_lines(rows: Iterable[Iterable[Cell]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
     return text.getvalue().encode()
 
 
@@ -163,9 +168,15 @@ def _joined(parts: list[Any]) -> Any:
     return pa.chunked_array([part.cast(kind) for part in parts], kind)
 
 
-def _blocks(table: ReportTable) -> Iterator[list[list[Cell]]]:
+def _blocks(table: ReportTable) -> Iterator[list[Sequence[Cell]]]:
     """The columns of a table, many rows at a time, with nothing where a number does not exist."""
     rows = iter(table.rows)
     while block := list(islice(rows, _BLOCK)):
-        # a nan differs from itself
-        yield [[c if c == c else None for c in column] for column in zip(*block, strict=True)]
+        yield [_known(column) for column in zip(*block, strict=True)]
+
+
+def _known(cells: Sequence[Cell]) -> Sequence[Cell]:
+    """Cells with nothing where a number does not exist (a nan differs from itself)."""
+    if float not in set(map(type, cells)):
+        return cells
+    return [cell if cell == cell else None for cell in cells]

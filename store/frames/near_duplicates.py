@@ -77,7 +77,7 @@ def are_near_duplicates(phashes: Sequence[str]) -> NDArray[np.bool_]:
         return np.array([earlier is not None for earlier in near_duplicates(phashes)], dtype=bool)
     values = np.array([int(phash, 16) for phash in phashes], dtype=np.uint64)
     near = np.tril(np.bitwise_count(values[:, None] ^ values) <= THRESHOLD, -1)
-    leads = ~near.any(axis=1)
+    leads: NDArray[np.bool_] = ~near.any(axis=1)
     for place in np.flatnonzero(~leads).tolist():
         leads[place] = not leads[near[place]].any()
     return ~leads

@@ -281,7 +281,9 @@ def test_three_hundred_runs_are_analysed_alike_and_faster(
 
 
 def test_a_run_imports_nothing_of_it() -> None:
-    code = "import sys, agent.cli.main, agent.cli.run; print([m for m in sys.modules if "
+    code = (
+        "import sys, agent.cli.run, analysis.estimators.one_run; print([m for m in sys.modules if "
+    )
     code += "m.startswith(('pyarrow', 'pandas', 'analysis.report'))])"
     found = subprocess.run([PYTHON, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -24,6 +24,8 @@ from analysis.report.ledger_rows import DETAILS, LedgerRows, read_rows
 from analysis.report.report_inputs import find_runs, read_runs
 from store.cli.main import main as store_main
 from store.errors import DamagedLedger, DataUnreadable
+from store.jsonl.atomic import write_whole
+from store.jsonl.base_record import Record
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
 from store.runs.ledger_lines import Fault, Judgement
@@ -65,15 +67,11 @@ def alike(one: LedgerRows, other: LedgerRows) -> bool:
 def data(tmp_path: Path) -> DataFolder:
     """The example with an interrupted run, and runs with faults, checks and odd texts."""
     data = write_example(tmp_path / "data")
-    lines: list[object] = [
-        step(
-            place,
-            "before" if place < 6 else "after",
-            "yes" if place % 2 else "no",
-        )
+    lines: list[Record] = [
+        step(place, "before" if place < 6 else "after", "yes" if place % 2 else "no")
         for place in range(12)
     ]
-    lines[3] = lines[3].model_copy(  # type: ignore[attr-defined]
+    lines[3] = lines[3].model_copy(
         update={
             "judgement": Judgement(
                 answer="yes", reason='"ä", 🦊\n=1+1', served="one", score=3.5, p_yes=0.1 + 0.2
@@ -219,7 +217,7 @@ def test_a_ledger_that_is_forgotten_while_it_is_compacted_leaves_no_file(
 ) -> None:
     """The request rewrites a ledger and deletes the folder between our reading and our writing."""
     path = data.ledger_path("example-kim-passive")
-    kept = compact_ledgers.write_whole
+    kept = write_whole
 
     def late(place: Path, content: bytes, *, sync: bool) -> None:
         path.write_bytes(path.read_bytes().replace(b"A video about", b"A thing about"))

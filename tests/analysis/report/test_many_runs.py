@@ -19,7 +19,7 @@ from analysis.statistics import permutation
 from analysis.statistics.null_models import draws_of
 from analysis.statistics.permutation import sign_flips
 from store.frames.near_duplicates import are_near_duplicates, near_duplicates
-from tests.analysis import made_results
+from tests.analysis.made_results import table
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_shared_videos_are_those_of_every_two_runs(monkeypatch: pytest.MonkeyPat
         for run, videos in enumerate(shown)
         for place, video in enumerate(videos)
     ]
-    views = made_results.table(runs, rows)
+    views = table(runs, rows)
     before = varieties(views, None, range(7), ["treatment"])[0]
     shares = [
         100 * len(set(one) & set(other)) / min(len(set(one)), len(set(other)))
@@ -92,10 +92,10 @@ def test_a_table_in_blocks_is_the_same_file(
 ) -> None:
     numbers, texts = [1, 2.5, float("nan"), None], ["=a", "b", None]
     rows = [(*both, "x", 0.5 * place) for place, both in enumerate(product(numbers, texts))]
-    table = ReportTable("t", ("a", "b", "c", "d"), rows)
-    write_tables([table], tmp_path / "whole")
+    made = ReportTable("t", ("a", "b", "c", "d"), rows)
+    write_tables([made], tmp_path / "whole")
     monkeypatch.setattr(page_files, "_BLOCK", 2)
-    write_tables([table], tmp_path / "parts")
+    write_tables([made], tmp_path / "parts")
     whole, parts = (tmp_path / name for name in ("whole", "parts"))
     assert (whole / "t.csv").read_bytes() == (parts / "t.csv").read_bytes()
     assert pq.read_table(whole / "t.parquet").equals(pq.read_table(parts / "t.parquet"))

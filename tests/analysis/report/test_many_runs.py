@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.data.exposures import RunInfo
+from analysis.data.exposures import RunInfo, table
 from analysis.estimators import contrasts
 from analysis.estimators.contrasts import worst_cases
 from analysis.report import diversity, page_files
@@ -19,7 +19,6 @@ from analysis.statistics import permutation
 from analysis.statistics.null_models import draws_of
 from analysis.statistics.permutation import sign_flips
 from store.frames.near_duplicates import are_near_duplicates, near_duplicates
-from tests.analysis.made_results import table
 
 
 @pytest.mark.parametrize(

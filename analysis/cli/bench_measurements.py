@@ -1,29 +1,27 @@
-"""How long the analysis of many runs takes: reading, the table, I_avg, summaries, the study.
+"""How long the analysis of many runs takes: reading them twice, and all that a report says.
 
 The ledgers are made up from the example's own steps, so that reading them costs what real ones do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import TypeVar
 
 import numpy as np
 
-from analysis.data.exposures import from_ledgers
-from analysis.estimators.iavg import iavg
-from analysis.estimators.one_run import summarise
-from analysis.estimators.study_results import study
 from analysis.examples.study import write_example
+from analysis.report.group_measures import measure as measure_report
+from analysis.report.report_inputs import read_runs
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger, read
-from store.runs.ledger_lines import RunFinished, RunStarted, Step, Windows
+from store.runs.ledger_lines import RunFinished, RunStarted, Windows
 
-T = TypeVar("T")
 PERSONAS = 25
 ARMS = ("treatment", "passive")
 Tell = Callable[[str, int, int], None]
@@ -50,35 +48,31 @@ class Times:
 
 
 def measure(folder: Path, runs: int, steps: int, tell: Tell) -> Times:
-    paths = _write(folder, runs, steps, tell)
-    rng = np.random.default_rng(0)
+    data = DataFolder(folder / "many")
+    paths = write_runs(data, runs, steps, tell)
+    names = [path.parent.name for path in paths]
     times = Times(runs, steps)
-    with times.stage("reading the ledgers"):
-        ledgers = [read(path) for path in _counted("reading", paths, tell)]
-    with times.stage("putting the views in a table"):
-        views = from_ledgers(ledgers)
-    with times.stage("I_avg with its null"):
-        iavg(views, rng)
-    with times.stage("the study: arms, contrasts, tests"):
-        study(views, rng)
-    with times.stage("a summary of every run"):
-        for ledger in _counted("summaries", ledgers, tell):
-            summarise(ledger, rng)
+    with times.stage("reading the ledgers, compacting them"):
+        read_runs(data, paths, names, partial(_counted, "reading", tell))
+    with times.stage("reading them again"):
+        material = read_runs(data, paths, names)
+    with times.stage("all that a report says, with its nulls"):
+        measure_report(material, np.random.default_rng(0))
     return times
 
 
-def _counted(what: str, items: list[T], tell: Tell) -> Iterator[T]:
+def _counted(what: str, tell: Tell, items: Sequence[Path]) -> Iterator[Path]:
     for done, item in enumerate(items):
         tell(what, done, len(items))
         yield item
     tell(what, len(items), len(items))
 
 
-def _write(folder: Path, runs: int, steps: int, tell: Tell) -> list[Path]:
-    example = write_example(folder / "example")
+def write_runs(data: DataFolder, runs: int, steps: int, tell: Tell = lambda *_: None) -> list[Path]:
+    """Write ledgers of treatment and passive runs by turns, for 25 personas; return their paths."""
+    example = write_example(data.root.with_name(f"{data.root.name}-example"))
     source = next(run for run in map(read, example.ledgers()) if run.status == "complete")
     rng = np.random.default_rng(0)
-    data = DataFolder(folder / "many")
     paths = []
     for number in range(runs):
         tell("writing", number, runs)
@@ -107,14 +101,15 @@ def _lines(source: Ledger, number: int, steps: int, rng: np.random.Generator) ->
             }
         )
     )
-    eligible = [step for step in source.steps if step.eligible]
+    eligible = [step.model_dump(mode="json") for step in source.steps if step.eligible]
     for position, place in enumerate(rng.integers(len(eligible), size=steps)):
         step = eligible[place]
-        video = step.video.model_copy(update={"id": f"v{position}", "batch": position // 12})
+        video = step["video"] | {"id": f"v{position}", "batch": position // 12}
         phase = "before" if position < half else "after"
-        yield _line(step.model_copy(update={"position": position, "phase": phase, "video": video}))
+        changed = step | {"position": position, "phase": phase, "video": video}
+        yield json.dumps(changed).encode() + b"\n"
     yield _line(RunFinished(at=started.at, steps=steps, eligible=steps))
 
 
-def _line(record: RunStarted | Step | RunFinished) -> bytes:
+def _line(record: RunStarted | RunFinished) -> bytes:
     return record.model_dump_json(by_alias=True).encode() + b"\n"

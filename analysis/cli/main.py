@@ -97,7 +97,7 @@ def iavg(
     if superseded:
         newer = "a newer run of the same cell stands in for each"
         echo(f"Left out: {count_of(len(superseded), 'older run')}, since {newer}.", err=True)
-    views = read_views(paths)
+    views = read_views(data, paths)
     null_runs = null_from.read(data, views.runs)
     groups = compute(views, np.random.default_rng(seed), null_runs.counts)
     put(groups, lambda: iavg_text(groups), as_json_)
@@ -120,7 +120,7 @@ def compare_(first: str, second: str, data: Path, as_json_: bool) -> None:
     from analysis.estimators.judge_agreement import compare
     from analysis.terminal.study_text import comparison_text
 
-    told = compare(read_views(ledger_paths(data, [first, second])))
+    told = compare(read_views(data, ledger_paths(data, [first, second])))
     put(told, lambda: comparison_text(told), as_json_)
 
 
@@ -129,7 +129,7 @@ def compare_(first: str, second: str, data: Path, as_json_: bool) -> None:
 @click.option("--steps", type=click.IntRange(24), default=200, show_default=True, help="A run.")
 @json_option
 def bench(runs: int, steps: int, as_json_: bool) -> None:
-    """Time the analysis of many made-up runs, bounds, tests and intervals included."""
+    """Time the analysis of many made-up runs: read, read again, and all that a report says."""
     from analysis.cli.bench_measurements import measure
 
     with (

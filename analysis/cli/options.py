@@ -76,11 +76,11 @@ def progress(paths: Sequence[Path]) -> Iterator[Path]:
         yield from shown
 
 
-def read_views(paths: Sequence[Path]) -> Views:
-    from analysis.data.exposures import from_ledgers
-    from store.runs import ledger
+def read_views(data: Path, paths: Sequence[Path]) -> Views:
+    from analysis.report.compact_ledgers import read_ledgers
+    from store.runs.data_folder import DataFolder
 
-    return from_ledgers(ledger.read(path) for path in progress(paths))
+    return read_ledgers(DataFolder(data), paths, progress).views
 
 
 def is_table(name: str) -> bool:
@@ -118,7 +118,7 @@ class NullSource:
         shown = {run.run_id for run in of}
         ours = dict.fromkeys(run for name in others for run in _of(data, name))
         if kept := [run for run in ours if run not in shown]:
-            tables.append(read_views(ledger_paths(data, kept)))
+            tables.append(read_views(data, ledger_paths(data, kept)))
         digests = [hash_file(path) for path in files]
         _check_apart(files, digests, tables, shown, hash_file(file) if file else "")
         told = [

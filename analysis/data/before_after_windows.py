@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -41,6 +42,11 @@ class ComparedRows:
     too_early: Mask  # eligible rows of the after window that could not react yet
 
 
+_DECLARED: WeakKeyDictionary[Views, ComparedRows] = WeakKeyDictionary()
+"""What is compared of each run as declared, as long as the run's table is there."""
+_BATCHES: WeakKeyDictionary[Views, Ints] = WeakKeyDictionary()
+
+
 def change_position(run: Views) -> int | None:
     """Position of the first step after the before window; ``None`` where there is none."""
     later = run.position[run.phase != BEFORE]
@@ -66,13 +72,18 @@ def compared(run: Views, drop: Drop = "as declared") -> ComparedRows:
     are never compared, so an adapt phase of two batches usually leaves nothing to drop. The rule
     depends on the declared windows only, so that every arm is treated alike.
     """
+    if drop == "as declared" and run in _DECLARED:
+        return _DECLARED[run]
     early = _too_early(run, drop)
     eligible = run.eligible
-    return ComparedRows(
+    rows = ComparedRows(
         before=eligible & (run.phase == BEFORE),
         after=eligible & (run.phase == AFTER) & ~early,
         too_early=eligible & (run.phase == AFTER) & early,
     )
+    if drop == "as declared":
+        _DECLARED[run] = rows
+    return rows
 
 
 def _too_early(run: Views, drop: Drop) -> Mask:
@@ -86,6 +97,8 @@ def _too_early(run: Views, drop: Drop) -> Mask:
         return later & first
     asked_before: Mask = (run.requested_at != UNKNOWN) & (run.requested_at < change)
     unknown: Mask = run.requested_at == UNKNOWN
+    if not unknown.any():
+        return later & (first | asked_before)
     return later & (first | asked_before | unknown & _first_batches(run, change, 1))
 
 
@@ -102,8 +115,10 @@ def batches(run: Views) -> Ints:
 
     Videos whose batch is unknown are taken in blocks of 12 consecutive positions.
     """
-    assumed = run.batch.max(initial=-1) + 1 + run.position // ASSUMED_BATCH
-    return np.where(run.batch == UNKNOWN, assumed, run.batch)
+    if run not in _BATCHES:
+        assumed = run.batch.max(initial=-1) + 1 + run.position // ASSUMED_BATCH
+        _BATCHES[run] = np.where(run.batch == UNKNOWN, assumed, run.batch)
+    return _BATCHES[run]
 
 
 def batches_assumed(run: Views) -> bool:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from itertools import pairwise
 from typing import Any, get_args
 
 import numpy as np
@@ -17,7 +19,16 @@ from numpy.typing import NDArray
 
 from analysis.statistics.estimate import Floats, Ints, Mask
 from store.runs.ledger import Ledger
-from store.runs.ledger_lines import Exclusion, Missing, Phase, Repeat, Step, Windows, label_personas
+from store.runs.ledger_lines import (
+    Exclusion,
+    Missing,
+    Phase,
+    Repeat,
+    RunStarted,
+    Step,
+    Windows,
+    label_personas,
+)
 
 PHASES: tuple[str, ...] = get_args(Phase)
 BEFORE, ADAPT, AFTER = range(3)
@@ -92,12 +103,12 @@ class Views:
     def __len__(self) -> int:
         return len(self.run)
 
-    @property
+    @cached_property
     def eligible(self) -> Mask:
         rows: Mask = self.excluded == 0
         return rows
 
-    @property
+    @cached_property
     def judged(self) -> Mask:
         """Eligible rows with an answer."""
         rows: Mask = self.eligible & (self.answer != NONE)
@@ -105,15 +116,31 @@ class Views:
 
     def select(self, rows: Mask) -> Views:
         """The rows where the mask holds; the runs stay."""
-        columns = {name: getattr(self, name)[rows] for name in _COLUMNS}
+        columns = {name: getattr(self, name)[rows] for name in COLUMNS}
         return Views(self.runs, **columns)
 
     def one(self, index: int) -> Views:
         """The rows of one run, as a table of its own."""
+        return self._each[index]
+
+    @cached_property
+    def _each(self) -> tuple[Views, ...]:
+        """Every run's own table; the columns are shared, and each is looked at many times."""
+        ends = np.searchsorted(self.run, np.arange(len(self.runs) + 1)).tolist()
+        return tuple(
+            self._part(run, slice(start, stop))
+            for run, (start, stop) in zip(self.runs, pairwise(ends), strict=True)
+        )
+
+    def _part(self, run: RunInfo, rows: slice) -> Views:
+        columns = {name: getattr(self, name)[rows] for name in COLUMNS}
+        columns["run"] = np.zeros(rows.stop - rows.start, dtype=np.int64)
+        return Views((run,), **columns)
+
+    def rows_of(self, index: int) -> slice:
+        """Where the rows of one run stand."""
         start, stop = np.searchsorted(self.run, [index, index + 1])
-        columns = {name: getattr(self, name)[start:stop] for name in _COLUMNS}
-        columns["run"] = np.zeros(stop - start, dtype=np.int64)
-        return Views((self.runs[index],), **columns)
+        return slice(int(start), int(stop))
 
     def exclusions(self) -> dict[str, int]:
         return _tally(self.excluded, EXCLUDED)
@@ -136,15 +163,15 @@ _INTEGERS = (
     "excluded",
     "repeat",
 )
-_COLUMNS = tuple(column.name for column in fields(Views) if column.name != "runs")
+COLUMNS = tuple(column.name for column in fields(Views) if column.name != "runs")
 
 
 def table(runs: Sequence[RunInfo], rows: Iterable[Sequence[Any]]) -> Views:
     """Build a table from rows whose items follow the columns of ``Views``."""
-    gathered: list[tuple[Any, ...]] = list(zip(*rows, strict=True)) or [()] * len(_COLUMNS)
+    gathered: list[tuple[Any, ...]] = list(zip(*rows, strict=True)) or [()] * len(COLUMNS)
     columns: dict[str, NDArray[Any]] = {
-        name: np.array(items, dtype=_dtype(name))
-        for name, items in zip(_COLUMNS, gathered, strict=True)
+        name: np.array(items, dtype=column_dtype(name))
+        for name, items in zip(COLUMNS, gathered, strict=True)
     }
     order = np.lexsort((columns["position"], columns["run"]))
     return Views(tuple(runs), **{name: column[order] for name, column in columns.items()})
@@ -156,8 +183,13 @@ def from_ledgers(ledgers: Iterable[Ledger]) -> Views:
     for index, ledger in enumerate(ledgers):
         runs.append(run_info(ledger))
         rows.extend(_row(index, step) for step in ledger.steps)
+    return table(label_runs(runs), rows)
+
+
+def label_runs(runs: Sequence[RunInfo]) -> list[RunInfo]:
+    """Name the personas of runs that stand in one table, so that no two share a name."""
     labels = label_personas(run.identity for run in runs)
-    return table([replace(run, persona=labels[run.identity]) for run in runs], rows)
+    return [replace(run, persona=labels[run.identity]) for run in runs]
 
 
 def from_ledger(ledger: Ledger) -> Views:
@@ -165,7 +197,12 @@ def from_ledger(ledger: Ledger) -> Views:
 
 
 def run_info(ledger: Ledger) -> RunInfo:
-    started = ledger.started
+    status = ledger.finished.reason if ledger.finished else ledger.status
+    return info_of(ledger.started, status)
+
+
+def info_of(started: RunStarted, status: str) -> RunInfo:
+    """Return what a run was, from its first line and its ``RunInfo.status``."""
     return RunInfo(
         run_id=started.run_id,
         persona=started.persona.id,
@@ -176,7 +213,7 @@ def run_info(ledger: Ledger) -> RunInfo:
         account=started.account,
         replicate=_whole(started.config.get("replicate"), 1),
         windows=started.windows,
-        status=ledger.finished.reason if ledger.finished else ledger.status,
+        status=status,
         block=_whole(started.config.get("block"), 0),
         identity=started.persona.identity,
     )
@@ -207,7 +244,7 @@ def _row(run: int, step: Step) -> tuple[Any, ...]:
     )
 
 
-def _dtype(name: str) -> type:
+def column_dtype(name: str) -> type:
     if name == "video":
         return np.str_
     return np.int64 if name in _INTEGERS else np.float64

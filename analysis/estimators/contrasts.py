@@ -111,6 +111,7 @@ def mean_bounds(bounds: Sequence[tuple[float, float]]) -> tuple[float, float]:
     return float(low), float(high)
 
 
+_AT_ONCE = 20_000_000  # numbers
 _LISTED = 12  # runs or pairs whose bounds are tried in every combination
 
 
@@ -130,11 +131,15 @@ def worst_cases(bounds: Sequence[tuple[float, float]]) -> tuple[Estimate, ...]:
         return sides
     nearest = np.take_along_axis(ends, np.abs(ends).argmin(1)[:, None], 1)[:, 0]
     chosen = np.array(list(itertools.product((0, 1), repeat=len(wide))))
-    filled = np.tile(nearest, (len(chosen), 1))
-    filled[:, wide] = ends[wide, chosen]
-    spread = np.maximum(filled.std(1, ddof=1), 1e-9)
-    least = int(np.abs(filled.mean(1) / spread).argmin())
-    return *sides, t_interval(filled[least])
+    sizes = []
+    for some in np.array_split(chosen, max(1, len(chosen) * len(ends) // _AT_ONCE)):
+        filled = np.tile(nearest, (len(some), 1))
+        filled[:, wide] = ends[wide, some]
+        spread = np.maximum(filled.std(1, ddof=1), 1e-9)
+        sizes.append(np.abs(filled.mean(1) / spread))
+    worst = nearest.copy()
+    worst[wide] = ends[wide, chosen[np.concatenate(sizes).argmin()]]
+    return *sides, t_interval(worst)
 
 
 @dataclass(frozen=True)

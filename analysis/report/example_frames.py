@@ -13,9 +13,9 @@ import numpy as np
 from markupsafe import Markup
 
 from analysis.data.exposures import AFTER, NO, YES
+from analysis.report.ledger_rows import RowDetails
 from analysis.report.number_sources import Name, NumberSource, TracedNumber
 from analysis.report.report_group import GroupRows
-from analysis.report.report_inputs import RowDetails
 from analysis.report.row_uses import window_rows
 from analysis.statistics.estimate import Ints
 from store.errors import StoreError

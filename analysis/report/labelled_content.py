@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.data.content_labels import LABELLED, LABELS, NOT_LABELLED
+from analysis.data.content_labels import LABELLED, LABELS, NOT_KNOWN, NOT_LABELLED
 from analysis.data.exposures import AFTER, BEFORE, PHASES, Views
-from analysis.statistics.estimate import NAN, Estimate, Floats, Ints
+from analysis.statistics.estimate import NAN, Estimate, Floats, Ints, Mask
 from analysis.statistics.intervals import binomial_interval, score_interval
 
 _EXACT = "Clopper and Pearson's exact interval over videos"
@@ -44,29 +44,22 @@ def label_shares(
         return ()
     shares = []
     for arm in arms:
-        members = [index for index in runs if views.runs[index].arm == arm]
+        members = np.array([index for index in runs if views.runs[index].arm == arm], dtype=int)
         for phase in (BEFORE, AFTER):
+            rows = views.phase == phase
             for number, label in enumerate(LABELS):
-                by_run = [
-                    codes[(views.run == index) & (views.phase == phase), number]
-                    for index in members
-                ]
-                shares.append(_share(arm, PHASES[phase], label, by_run))
+                yes, no, unknown = (
+                    _by_run(views, rows & (codes[:, number] == code))[members]
+                    for code in (LABELLED, NOT_LABELLED, NOT_KNOWN)
+                )
+                told = arm, PHASES[phase], label, int(yes.sum()), int(no.sum()), int(unknown.sum())
+                shares.append(LabelShare(*told, share_of_runs(yes, yes + no)))
     return tuple(shares)
 
 
-def _share(arm: str, window: str, label: str, by_run: Sequence[Ints]) -> LabelShare:
-    yes = np.array([(codes == LABELLED).sum() for codes in by_run], dtype=float)
-    known = yes + np.array([(codes == NOT_LABELLED).sum() for codes in by_run], dtype=float)
-    return LabelShare(
-        arm=arm,
-        window=window,
-        label=label,
-        labelled=int(yes.sum()),
-        not_labelled=int(known.sum() - yes.sum()),
-        unknown=int(sum(map(len, by_run)) - known.sum()),
-        share=share_of_runs(yes, known),
-    )
+def _by_run(views: Views, rows: Mask) -> Floats:
+    """Count some rows of each run; shape ``(runs,)``."""
+    return np.bincount(views.run[rows], minlength=len(views.runs)).astype(np.float64)
 
 
 def share_of_runs(yes: Floats, known: Floats) -> Estimate:

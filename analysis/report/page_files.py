@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ POLICY = (
 TEMPLATES = Path(__file__).with_name("templates")
 
 PAGE, TABLES = "index.html", "tables"
+_BLOCK = 50_000  # rows that are held as Python's values at once
 Cell = str | int | float | bool | None
 
 
@@ -80,7 +82,8 @@ class ReportTable:
 
     name: str
     columns: tuple[str, ...]
-    rows: Sequence[tuple[Cell, ...]]
+    rows: Iterable[tuple[Cell, ...]]
+    """Gone through once for each file that is written."""
 
 
 def write_tables(tables: Sequence[ReportTable], folder: Path) -> list[Path]:
@@ -111,28 +114,70 @@ def write_folder(
 
 
 def _csv(table: ReportTable) -> bytes:
+    shown = _Shown()
+    written = io.BytesIO(_csv_lines([table.columns]))  # which gives its bytes without a copy
+    written.seek(0, io.SEEK_END)
+    for columns in _blocks(table):
+        cells = [
+            [shown[cell] if isinstance(cell, str) else cell for cell in column]
+            if str in set(map(type, column))
+            else column
+            for column in columns
+        ]
+        written.write(_csv_lines(zip(*cells, strict=True)))
+    return written.getvalue()
+
+
+def _csv_lines(rows: Iterable[Iterable[Cell]]) -> bytes:
     text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(table.columns)
-    for row in table.rows:
-        cells = (show_cell(cell) if isinstance(cell, str) else cell for cell in row)
-        writer.writerow(_known(cells))
+    csv.writer(text).writerows(rows)
     return text.getvalue().encode()
+
+
+class _Shown(dict[str, str]):
+    """Texts as cells of a spreadsheet; most come often."""
+
+    def __missing__(self, text: str) -> str:
+        if len(self) >= _BLOCK:
+            self.clear()
+        self[text] = cell = show_cell(text)
+        return cell
 
 
 def _parquet(table: ReportTable) -> bytes:
     import pyarrow as pa  # a quarter of a second
     import pyarrow.parquet
 
-    columns: list[list[Any]] = [_known(column) for column in zip(*table.rows, strict=True)] or [
-        [] for _ in table.columns
-    ]
-    arrow = pa.table(dict(zip(table.columns, columns, strict=True)))
+    parts: list[list[Any]] = [[] for _ in table.columns]
+    for columns in _blocks(table):
+        for part, column in zip(parts, columns, strict=True):
+            part.append(pa.array(column))
+    arrays = [_joined(part) if part else pa.array([]) for part in parts]
+    arrow = pa.table(dict(zip(table.columns, arrays, strict=True)))
     sink = pa.BufferOutputStream()
     pyarrow.parquet.write_table(arrow, sink, compression="zstd")
     return bytes(sink.getvalue())
 
 
-def _known(cells: Iterable[Cell]) -> list[Cell]:
+def _joined(parts: list[Any]) -> Any:
+    """Put the parts of a column together; one without a value has no type of its own."""
+    import pyarrow as pa
+
+    kind = next((part.type for part in parts if not pa.types.is_null(part.type)), pa.null())
+    if any(part.type not in (kind, pa.null()) for part in parts):  # whole numbers and others
+        return pa.array([cell for part in parts for cell in part.to_pylist()])
+    return pa.chunked_array([part.cast(kind) for part in parts], kind)
+
+
+def _blocks(table: ReportTable) -> Iterator[list[Sequence[Cell]]]:
+    """The columns of a table, many rows at a time, with nothing where a number does not exist."""
+    rows = iter(table.rows)
+    while block := list(islice(rows, _BLOCK)):
+        yield [_known(column) for column in zip(*block, strict=True)]
+
+
+def _known(cells: Sequence[Cell]) -> Sequence[Cell]:
     """Cells with nothing where a number does not exist (a nan differs from itself)."""
+    if float not in set(map(type, cells)):
+        return cells
     return [cell if cell == cell else None for cell in cells]

@@ -3,57 +3,30 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from analysis.data.content_labels import LABELS, label_codes
-from analysis.data.exposures import Views, from_ledgers
+from analysis.data.exposures import Views
 from analysis.data.null_runs import NullRuns
 from analysis.errors import NothingToCompare, UnknownStudy
+from analysis.report.compact_ledgers import read_ledgers
 from analysis.report.declared_study import FILE, PrimaryTest, StudyFile, read_looked_at
-from analysis.report.site_changes import SiteChange, find_changes, find_logged_changes
+from analysis.report.ledger_rows import RowDetails, RunNotes, Served
+from analysis.report.site_changes import SiteChange, find_logged_changes
 from analysis.statistics.estimate import Ints
 from store.errors import RunNotFound, StoreError
 from store.frames.frame_store import FrameStore
 from store.runs import ledger
 from store.runs.data_folder import DataFolder
-from store.runs.ledger import Ledger
-from store.runs.ledger_lines import RunStarted, Step
-from store.runs.ledger_site_lines import last_difference
+from store.runs.ledger_lines import RunStarted
 from store.runs.rejudgements import Judgements, judgement_files, read_judgements
 from store.runs.study_looks import read_tested
 from store.terminal.printing import count_of
 
-Texts = NDArray[np.object_]
 Progress = Callable[[Sequence[Path]], Iterable[Path]]
-
-
-@dataclass(frozen=True, eq=False)
-class RowDetails:
-    """What the ledgers tell of each row beyond the columns of ``Views``.
-
-    ``author``, ``phash`` and ``frame`` are ``None`` where they are not known; ``frame`` is the
-    SHA-256 of the first frame that shows the video.
-    """
-
-    author: Texts
-    phash: Texts
-    frame: Texts
-    caption: Texts
-    reason: Texts
-
-
-@dataclass(frozen=True)
-class Served:
-    """What services said has answered in one run, by window."""
-
-    before: frozenset[str]
-    after: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -244,88 +217,33 @@ def find_runs(data: DataFolder, names: Sequence[str]) -> list[Path]:
     return found
 
 
-NEARLY_ALL = 0.9
-"""Share of a run's videos that the site has to tell of, for its word to count."""
-
-
-@dataclass
-class _Noted:
-    """What is kept of each ledger while the table of views is built from it."""
-
-    started: list[RunStarted] = field(default_factory=list)
-    steps: list[tuple[str | None, ...]] = field(default_factory=list)
-    labels: list[tuple[int, ...]] = field(default_factory=list)
-    differing: set[str] = field(default_factory=set)
-    disputed: set[str] = field(default_factory=set)
-    counted: set[str] = field(default_factory=set)
-    served: dict[str, Served] = field(default_factory=dict)
-    site_changes: list[SiteChange] = field(default_factory=list)
-
-    def through(self, paths: Iterable[Path]) -> Iterator[Ledger]:
-        for path in paths:
-            read = ledger.read(path)
-            self.started.append(read.started)
-            run_id = read.started.run_id
-            if last_difference(read.checks):
-                self.differing.add(run_id)
-            if read.checks and read.checks[-1].disputes_run:
-                self.disputed.add(run_id)
-            named = sum(not step.video.live for step in read.steps)
-            if read.checks and read.checks[-1].compared >= NEARLY_ALL * named > 0:
-                self.counted.add(run_id)
-            self.served[run_id] = Served(_served(read, "before"), _served(read, "after"))
-            self.steps.extend(_note(step) for step in read.steps)
-            self.site_changes += find_changes(read)
-            self.labels.extend(label_codes(step.video) for step in read.steps)
-            yield read
-
-    def seen(self) -> RowDetails:
-        columns = np.full((5, len(self.steps)), None, dtype=object)
-        for index, noted in enumerate(self.steps):
-            columns[:, index] = noted
-        return RowDetails(*columns)
-
-
-def _served(read: Ledger, phase: str) -> frozenset[str]:
-    return frozenset(
-        step.judgement.served
-        for step in read.steps
-        if step.phase == phase and step.judgement.served
-    )
-
-
-def _note(step: Step) -> tuple[str | None, ...]:
-    """Author, hash, frame, caption and reason of one step."""
-    shown = [frame for frame in step.frames if frame.quality != "blank"]
-    return (
-        step.video.author,
-        shown[0].phash if shown else None,
-        shown[0].sha256 if shown else None,
-        step.video.caption,
-        step.judgement.reason,
-    )
-
-
 def _gather(
     data: DataFolder, paths: Sequence[Path], progress: Progress, title: str, command: str
 ) -> Material:
-    noted = _Noted()
-    views = from_ledgers(noted.through(progress(paths)))
+    rows = read_ledgers(data, paths, progress)
+    started = tuple(note.started for note in rows.notes)
+    changes = [change for note in rows.notes for change in note.changes]
     return Material(
         title=title,
-        views=views,
+        views=rows.views,
         command=command,
-        seen=noted.seen(),
-        labels=np.array(noted.labels, dtype=np.int64).reshape(-1, len(LABELS)),
+        seen=rows.seen,
+        labels=rows.labels,
         frames=FrameStore(data.frames_dir),
-        started=tuple(noted.started),
-        differing=frozenset(noted.differing),
-        disputed=frozenset(noted.disputed),
-        counted=frozenset(noted.counted),
-        served=noted.served,
-        site_changes=(*noted.site_changes, *find_logged_changes(data, noted.started)),
+        started=started,
+        differing=_runs_that(rows.notes, "differing"),
+        disputed=_runs_that(rows.notes, "disputed"),
+        counted=_runs_that(rows.notes, "counted"),
+        served={note.started.run_id: note.served for note in rows.notes},
+        site_changes=(*changes, *find_logged_changes(data, started)),
         judgements=tuple(_rejudged(path.parent) for path in paths),
     )
+
+
+def _runs_that(
+    notes: Sequence[RunNotes], mark: Literal["differing", "disputed", "counted"]
+) -> frozenset[str]:
+    return frozenset(note.started.run_id for note in notes if getattr(note, mark))
 
 
 def _rejudged(run_folder: Path) -> tuple[Judgements, ...]:

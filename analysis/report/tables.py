@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from analysis.data.exposures import MISSING, NONE, PHASES, REPEAT, UNKNOWN, YES
+from analysis.data.exposures import MISSING, NO, NONE, PHASES, REPEAT, UNKNOWN, YES, Views
 from analysis.data.reported_uses import USES
 from analysis.report.group_measures import MeasuredGroup, Measures
 from analysis.report.page_files import Cell, Rendered, ReportTable
@@ -18,6 +18,7 @@ _GROUP = ("platform", "strategy", "model")
 _ESTIMATE = ("value", "low", "high", "unit", "clusters", "df", "p", "method", "reason")
 _TESTED = (*_ESTIMATE, "test", "sides", "p_holm")
 _DIFFERENCES = ("pp", "points")  # units of what is 0 where nothing happens
+_ANSWERS = {YES: "yes", NO: "no", NONE: None}
 _STUDENT = "Student's t"
 _PERMUTED = "permuting which run belongs to whom"
 
@@ -121,7 +122,6 @@ def _tested(
 
 def _views(measures: Measures) -> ReportTable:
     """One row per video that was shown, with the use that was made of it."""
-    views, seen = measures.material.views, measures.material.seen
     columns = (
         "run",
         "persona",
@@ -142,12 +142,19 @@ def _views(measures: Measures) -> ReportTable:
         "author",
         "frame",
     )
-    rows = []
-    for at in range(len(views)):
-        run = views.runs[views.run[at]]
-        answer = int(views.answer[at])
-        rows.append(
-            (
+    return ReportTable("views", columns, _ViewRows(measures))
+
+
+@dataclass(frozen=True, eq=False)
+class _ViewRows:
+    """The rows of that table, made as they are gone through: a study may have millions."""
+
+    measures: Measures
+
+    def __iter__(self) -> Iterator[tuple[Cell, ...]]:
+        views = self.measures.material.views
+        for index, run in enumerate(views.runs):
+            told = (
                 run.run_id,
                 run.persona,
                 run.arm,
@@ -155,22 +162,28 @@ def _views(measures: Measures) -> ReportTable:
                 run.strategy,
                 run.model,
                 run.replicate,
-                int(views.position[at]),
-                PHASES[views.phase[at]],
-                None if views.batch[at] == UNKNOWN else int(views.batch[at]),
-                str(views.video[at]),
-                None if answer == NONE else ("yes" if answer == YES else "no"),
-                MISSING[views.missing[at]] or None,
-                USES[measures.rows.use[at]],
-                REPEAT[views.repeat[at]] or None,
-                float(views.p_yes[at]),
-                float(views.score[at]),
-                float(views.dwell[at]),
-                seen.author[at] if seen else None,
-                seen.frame[at] if seen else None,
             )
+            for row in zip(*self._columns(views.one(index), views.rows_of(index)), strict=True):
+                yield *told, *row
+
+    def _columns(self, run: Views, at: slice) -> tuple[list[Cell], ...]:
+        seen = self.measures.material.seen
+        unknown: list[Cell] = [None] * len(run)
+        return (
+            run.position.tolist(),
+            [PHASES[code] for code in run.phase.tolist()],
+            [None if batch == UNKNOWN else batch for batch in run.batch.tolist()],
+            run.video.tolist(),
+            [_ANSWERS[answer] for answer in run.answer.tolist()],
+            [MISSING[code] or None for code in run.missing.tolist()],
+            [USES[code] for code in self.measures.rows.use[at].tolist()],
+            [REPEAT[code] or None for code in run.repeat.tolist()],
+            run.p_yes.tolist(),
+            run.score.tolist(),
+            run.dwell.tolist(),
+            seen.author[at].tolist() if seen else unknown,
+            seen.frame[at].tolist() if seen else unknown,
         )
-    return ReportTable("views", columns, rows)
 
 
 def _runs(measures: Measures) -> ReportTable:

@@ -21,6 +21,8 @@ ARRANGEMENTS = 9_999
 """Drawn where they are too many to list; one more, the observed one, is counted with them."""
 
 _LISTED = 5_040
+_AT_ONCE = 10_000_000
+"""Signs that are drawn at once: 80 MB. In parts they are the same ones."""
 _SLACK = 1e-9
 _ROUNDING = 1e-13  # less than the slack within which statistics count as equal
 
@@ -47,8 +49,10 @@ def sign_flips(differences: Floats, rng: np.random.Generator) -> Permutation:
     if 2**pairs <= _LISTED:
         signs = np.array(list(itertools.product((1.0, -1.0), repeat=pairs)))
         return compare(float(differences.mean()), signs @ differences / max(pairs, 1), exact=True)
-    signs = rng.choice([1.0, -1.0], (ARRANGEMENTS, pairs))
-    return compare(float(differences.mean()), signs @ differences / pairs, exact=False)
+    rows = max(1, min(ARRANGEMENTS, _AT_ONCE // pairs))
+    sizes = [min(rows, ARRANGEMENTS - start) for start in range(0, ARRANGEMENTS, rows)]
+    sums = [rng.choice([1.0, -1.0], (size, pairs)) @ differences for size in sizes]
+    return compare(float(differences.mean()), np.concatenate(sums) / pairs, exact=False)
 
 
 def arrangements(blocks: Ints) -> int:

@@ -25,6 +25,8 @@ with unlike hashes 29 are as near (some of them cuts of one clip). An encoder th
 more for alike: the count by vectors is a lower bound of what is unique, that by hashes an upper.
 """
 _BLOCK = 256
+_AT_ONCE = 1024
+"""Hashes of which all pairs are compared at once."""
 
 
 class Leaders:
@@ -67,6 +69,18 @@ def near_duplicates(phashes: Iterable[str], threshold: int = THRESHOLD) -> list[
             firsts.append(position)
         found.append(None if new else firsts[leader])
     return found
+
+
+def are_near_duplicates(phashes: Sequence[str]) -> NDArray[np.bool_]:
+    """Whether each hash is a near-duplicate of an earlier one, as ``near_duplicates`` finds it."""
+    if len(phashes) > _AT_ONCE:
+        return np.array([earlier is not None for earlier in near_duplicates(phashes)], dtype=bool)
+    values = np.array([int(phash, 16) for phash in phashes], dtype=np.uint64)
+    near = np.tril(np.bitwise_count(values[:, None] ^ values) <= THRESHOLD, -1)
+    leads: NDArray[np.bool_] = ~near.any(axis=1)
+    for place in np.flatnonzero(~leads).tolist():
+        leads[place] = not leads[near[place]].any()
+    return ~leads
 
 
 def alike_hashes(phashes: Sequence[str], threshold: int = THRESHOLD) -> list[tuple[int, int]]:

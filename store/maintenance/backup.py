@@ -44,7 +44,7 @@ Kind = Secret | Literal["record"]
 _DEEPEST = 32
 PLACES = frozenset(
     {"runs", "studies", "frames", "spectra", "pairs", "probes", "derived", "daemon", "cache"}
-    | {"canary", "index", "profiles", "payments.jsonl", "pseudonyms.key"}
+    | {"canary", "compact", "index", "profiles", "payments.jsonl", "pseudonyms.key"}
 )
 """Everything directly below a data folder that is feedsway's own."""
 _PASSING_ENDS = (".lock", ".tmp")

@@ -32,6 +32,7 @@ _NEVER = (
     "daemon",
     "cache",
     "canary",
+    "compact",
     "derived",
     "payments.jsonl",
     "pseudonyms.key",

@@ -113,6 +113,7 @@ def _carry_out(data: DataFolder, request: Request, todo: ForgetPlan) -> ForgetRe
         forget_answers(folder, preferences, request.change)
     for run in todo.runs:
         _rewrite(run, request)
+    data.remove(data.compact_dir)  # after the ledgers: what is compacted from now on tells nothing
     redaction.sweep(data)
     data.forgetting.unlink()
     sync_folder(data.root)

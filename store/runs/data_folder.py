@@ -76,6 +76,11 @@ class DataFolder:
         return self.root / "cache"
 
     @property
+    def compact_dir(self) -> Path:
+        """Rows of many ledgers at once, for the analysis; a cache, which forgetting deletes."""
+        return self.root / "compact"
+
+    @property
     def profiles_dir(self) -> Path:
         return self.root / "profiles"
 

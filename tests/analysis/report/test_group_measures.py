@@ -15,9 +15,9 @@ from analysis.report.breakdown import by_persona, drift
 from analysis.report.diversity import rarefied, varieties
 from analysis.report.feeds import lost_runs, missing_rows, uses
 from analysis.report.group_measures import Measures
+from analysis.report.ledger_rows import RowDetails
 from analysis.report.number_sources import Name
 from analysis.report.report_group import GroupRows
-from analysis.report.report_inputs import RowDetails
 from analysis.report.row_uses import account
 from analysis.statistics.intervals import difference_over_batches
 from store.runs.ledger_lines import Windows

@@ -259,6 +259,7 @@ REVIEWED = {
     "agent/study/matrix.py": "draws",
     "agent/study/preparation.py": "the study's declaration",
     "analysis/cli/bench_measurements.py": "made-up ledgers",
+    "analysis/report/compact_ledgers.py": "rows of ledgers, which forgetting deletes whole",
     "analysis/examples/study.py": "a made-up example",
     "analysis/plots.py": "into memory",
     "agent/drivers/web/held_pictures.py": "into memory",

@@ -37,13 +37,13 @@ class GpuLoad:
     """Weights whose pictures are prepared in the same way; none where the model has no tags."""
     pictures: int = 8192
     """Pictures to embed in one turn."""
-    vlm: Shape = Shape(1)  # noqa: RUF009 - frozen
+    vlm: Shape = Shape(1, 1)  # noqa: RUF009 - frozen
     personas: int = 10
 
 
 def choose_load(device: str) -> GpuLoad:
     """Choose the largest load whose model fits: LLaVA-1.5-7B whole, or at half its size."""
-    return GpuLoad(vlm=Shape(1 if free_memory(device) > _FULL_BYTES else 2))
+    return GpuLoad(vlm=Shape(1, 1) if free_memory(device) > _FULL_BYTES else Shape(2, 2))
 
 
 def measure_gpu(
@@ -145,10 +145,10 @@ def _measure_questions(
 ) -> dict[str, Any]:
     """Ask a model about one video as each persona: one by one, in batches, sharing the picture."""
     model = make_llava(load.vlm, device, default_dtype(device))
-    cost = measure_sharing(model, rounds, tell, personas=load.personas)
+    cost = measure_sharing(model, rounds, tell, personas=load.personas, batches=True)
     asked = 2 * load.personas
     return {
-        "model": f"LLaVA-1.5-7B, 1/{load.vlm.part} of its width and layers",
+        "model": f"LLaVA-1.5-7B, 1/{load.vlm.part} of its widths, 1/{load.vlm.depth} of its layers",
         "dtype": default_dtype(device),
         "shares_pictures": model.shares_pictures,
         **cost.as_dict(),

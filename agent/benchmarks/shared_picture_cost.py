@@ -28,7 +28,6 @@ from personas.library import all_personas
 from personas.strategies import Order, build
 from store.encoders._torch import load_torch
 
-WAYS = ("one by one", "in batches", "one picture")
 TEMPLATE = """{% for message in messages %}{{ message['role'] }}: {% for part in \
 message['content'] %}{% if part['type'] == 'image' %}<image>{% else %}{{ part['text'] }}{% endif %}\
 {% endfor %} {% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"""
@@ -36,16 +35,20 @@ message['content'] %}{% if part['type'] == 'image' %}<image>{% else %}{{ part['t
 
 @dataclass(frozen=True)
 class Shape:
-    """A part of LLaVA-1.5-7B: one in ``part`` of its widths, and of its layers."""
+    """A part of LLaVA-1.5-7B: one in ``part`` of its widths, and one in ``depth`` of its layers.
+
+    The narrower it is, the more attention weighs beside the rest.
+    """
 
     part: int = 8
+    depth: int = 8
 
     def vision(self) -> dict[str, int]:
         """CLIP ViT-L/14 at 336 pixels."""
         return {
             "hidden_size": 1024 // self.part,
             "intermediate_size": 4096 // self.part,
-            "num_hidden_layers": 24 // self.part,
+            "num_hidden_layers": -(-24 // self.depth),
             "num_attention_heads": 16 // self.part,
             "image_size": 336,
             "patch_size": 14,
@@ -56,7 +59,7 @@ class Shape:
         return {
             "hidden_size": 4096 // self.part,
             "intermediate_size": 11008 // self.part,
-            "num_hidden_layers": 32 // self.part,
+            "num_hidden_layers": -(-32 // self.depth),
             "num_attention_heads": 32 // self.part,
             "num_key_value_heads": 32 // self.part,
         }
@@ -69,7 +72,8 @@ class SharingCost:
     frames: int
     personas: int
     prompt_tokens: int = 0
-    seconds: dict[str, list[float]] = field(default_factory=lambda: {way: [] for way in WAYS})
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    """Of each round, by way of asking."""
     difference: float = 0.0
     """Largest difference of a ``p_yes`` from that of the same question alone."""
 
@@ -91,22 +95,33 @@ class SharingCost:
 
 
 def measure_sharing(
-    model: HfVlm, rounds: int, tell: Callable[[str], None], *, frames: int = 1, personas: int = 10
+    model: HfVlm,
+    rounds: int,
+    tell: Callable[[str], None],
+    *,
+    frames: int = 1,
+    personas: int = 10,
+    batches: bool = False,
 ) -> SharingCost:
-    """Ask about ``rounds`` videos each way: as each persona, the question and its opposite."""
+    """Ask about ``rounds`` videos each way: as each persona, the question and its opposite.
+
+    One by one and sharing the picture; with ``batches`` in batches too, each with its picture.
+    """
     cost = SharingCost(frames, personas)
     first = _questions(draw_frames(0, frames), personas)
     asyncio.run(_together(model, first))  # warms up, and is compared with questions alone
     for number in range(1, rounds + 1):
         asked = _questions(draw_frames(number, frames), personas)
         one = asyncio.run(_one_by_one(model, asked))
-        batches = _in_batches(model, draw_frames(number, frames), personas)
         shared = asyncio.run(_together(model, asked))
         cost.prompt_tokens = one.tokens
         pairs = zip(one.p_yes, shared.p_yes, strict=True)
         cost.difference = max(cost.difference, *(abs(a - b) for a, b in pairs))
-        for way, seconds in zip(WAYS, (one.seconds, batches, shared.seconds), strict=True):
-            cost.seconds[way].append(seconds)
+        ways = {"one by one": one.seconds, "one picture": shared.seconds}
+        if batches:
+            ways["in batches"] = _in_batches(model, draw_frames(number, frames), personas)
+        for way, seconds in ways.items():
+            cost.seconds.setdefault(way, []).append(seconds)
         tell(f"{frames} frames, video {number} of {rounds}: {cost.as_dict()['seconds']}")
     return cost
 

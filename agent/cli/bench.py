@@ -107,12 +107,14 @@ def bench(
 def _picture(rounds: int) -> None:
     from agent.benchmarks.shared_picture_cost import Shape, make_llava, measure_sharing
 
-    model = make_llava(Shape())
-    found = [
-        measure_sharing(model, rounds, lambda line: echo(line, err=True), frames=frames)
-        for frames in (1, 4)
-    ]
-    echo(json.dumps([each.as_dict() for each in found], indent=2))
+    whole_width, small = Shape(part=1, depth=32), Shape()
+    found = {
+        f"1/{shape.part} of the widths, 1/{shape.depth} of the layers": measure_sharing(
+            make_llava(shape), rounds, lambda line: echo(line, err=True), frames=frames
+        ).as_dict()
+        for shape, frames in ((whole_width, 1), (small, 4))
+    }
+    echo(json.dumps(found, indent=2))
 
 
 def _gpu(rounds: int) -> None:

@@ -24,7 +24,7 @@ def test_without_a_gpu_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_pictures_and_questions_are_measured_and_the_machine_is_named(tmp_path: Path) -> None:
     save_tiny_clip(tmp_path)
-    load = GpuLoad(clip="tiny", tag="", pictures=40, vlm=Shape(16), personas=1)
+    load = GpuLoad(clip="tiny", tag="", pictures=40, vlm=Shape(16, 16), personas=1)
     told: list[str] = []
     found = json.loads(json.dumps(measure_gpu("cpu", load, 1, tmp_path, told.append)))
     assert found["machine"] == describe_machine("cpu")

@@ -168,9 +168,9 @@ class _Merge:
             for place in (self.data, source)
         )
         changed = unite_study(mine, theirs)
-        for file in ("frozen.json", "draws.json", *changed):
-            if file in changed:
-                self.target.write(f"studies/{name}/{file}", changed[file])
+        # the draw comes last: by it the same call, typed again, knows that the rest is there
+        for file in sorted(changed, key=lambda file: file == "draws.json"):
+            self.target.write(f"studies/{name}/{file}", changed[file])
 
     def _plan_runs(self, differ: dict[Path, set[str]]) -> dict[Path, set[str]]:
         """Ids of the runs of each folder that may come in."""

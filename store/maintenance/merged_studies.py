@@ -47,6 +47,8 @@ def _united(mine: Mapping[str, bytes], theirs: Mapping[str, bytes]) -> dict[str,
         if other[: len(drawn)] != drawn:
             raise StudiesDiffer("its cells were drawn otherwise")
         changed = {name: theirs[name] for name in ("study.toml", "draws.json") if name in theirs}
+    elif "study.toml" not in mine and "study.toml" in theirs:
+        changed = {"study.toml": theirs["study.toml"]}
     for name, what in (("frozen.json", "what it froze"), ("occurrences.json", "its due times")):
         if name in theirs:
             before = json.loads(mine.get(name, b"{}"))

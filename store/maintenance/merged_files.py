@@ -160,6 +160,8 @@ def refuse_writers(data: DataFolder) -> None:
         data.probes_dir,
     ):
         for lock in sorted(folder.glob("**/*.lock")):
+            if not lock.is_file():  # a pipe would be waited for
+                continue
             if (who := holder(lock)) and not _is_stale(lock):
                 what = lock.relative_to(data.root).parent
                 raise MergeRefused(data.root / what, f"is being written by {who}")

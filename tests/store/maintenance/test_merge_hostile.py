@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -43,3 +43,36 @@ def test_a_killed_merge_loses_no_study_file(tmp_path: Path, writes: int, extende
     }
     assert there.keys() == files.keys()
     assert (there["study.toml"], there["draws.json"]) == (files["study.toml"], files["draws.json"])
+
+
+@pytest.mark.parametrize(
+    ("place", "code"), [("frames", 1), ("derived/a.json", 0), ("runs/r1/x.lock", 0)]
+)
+def test_a_pipe_in_a_stranger_s_folder_is_not_waited_for(
+    tmp_path: Path, place: str, code: int
+) -> None:
+    source = DataFolder(tmp_path / "source")
+    keep_run(source, "r1", COLOURS[:1])
+    path = source.root / place
+    if path.is_dir():
+        path = next(path.rglob("*.jpg"))
+        path.unlink()
+    path.parent.mkdir(exist_ok=True)
+    os.mkfifo(path)
+    words = [
+        sys.executable,
+        "-m",
+        "store",
+        "merge",
+        str(source.root),
+        "--data",
+        str(tmp_path / "t"),
+    ]
+    assert subprocess.run(words, cwd=ROOT, check=False, timeout=60).returncode == code
+
+
+def test_a_lock_that_no_process_signed_is_no_writer(tmp_path: Path) -> None:
+    source = DataFolder(tmp_path / "source")
+    keep_run(source, "r1", COLOURS[:1])
+    write_whole(source.run_dir("r1") / "x.lock", b'{"pid": 1e999, "host": "elsewhere"}')
+    assert typed(tmp_path / "target", source.root).exit_code == 0

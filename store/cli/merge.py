@@ -100,6 +100,6 @@ def _tell(done: MergeSummary, root: Path, vectors: VectorReport | None, *, as_js
     if done.forgotten:
         echo(
             f"Left out: {count_of(done.forgotten, 'answer')} about pictures that no ledger names "
-            "any more.",
+            "any more, or of which something was forgotten.",
             err=True,
         )

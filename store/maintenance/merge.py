@@ -106,6 +106,8 @@ class _Merge:
     own: bool
     kept: set[str] = field(default_factory=set)
     """Frames that the runs here name by now."""
+    untold: dict[Path, set[str]] = field(default_factory=dict)
+    """Frames, by folder, of steps of which it tells what was forgotten elsewhere."""
 
     def carry_out(self, progress: Progress | None) -> None:
         allowed = self._plan_runs(self._studies())
@@ -117,10 +119,11 @@ class _Merge:
             if progress is not None:
                 progress(done, len(names))
         for source in self.sources:
-            bring_findings(self.target, source, self.kept)
+            untold = self.untold.get(source.root, set())
+            bring_findings(self.target, source, self.kept, untold)
             bring_canary(self.target, source)
             bring_derived(self.target, source)
-            bring_replies(self.target, source, self.kept, own=self.own)
+            bring_replies(self.target, source, self.kept - untold, own=self.own)
 
     @property
     def data(self) -> DataFolder:
@@ -230,6 +233,7 @@ class _Merge:
         if chosen is not None and chosen.ledger.started.run_id != run_id:
             self.summary.problems.append(f"{chosen.ledger.path} is the ledger of another run")
             chosen, copies = None, mine
+        self._note_untold([*mine, *([chosen] if chosen is not None else [])], copies)
         if chosen is None:
             if len(copies) > 1:
                 where = ", ".join(str(copy.data.root) for copy in copies)
@@ -253,6 +257,14 @@ class _Merge:
                 self._judgements(chosen, copy)
         if chosen.data is not self.data and not (mine and mine[0].lines == chosen.lines):
             self._ledger(chosen, had=had)
+
+    def _note_untold(self, forgot: Sequence[LedgerCopy], copies: Sequence[LedgerCopy]) -> None:
+        hidden = {place for copy in forgot for place in copy.hidden}
+        for copy in copies:
+            told = hidden - copy.hidden
+            steps = [step for step in copy.ledger.seen if step.position in told]
+            frames = {frame.sha256 for step in steps for frame in step.frames}
+            self.untold.setdefault(copy.data.root, set()).update(frames)
 
     def _refuse_forgetting(self, chosen: LedgerCopy, mine: LedgerCopy) -> None:
         """Name what was forgotten elsewhere and is here still, and how to forget it here too."""

@@ -152,13 +152,14 @@ def hide_forgotten(
         if place in stands or not line.answered:
             continue
         frame = asked.frame if asked.position not in emptied else f"{STAND_IN}{asked.position}"
-        silent = asked.model_copy(
-            update={"judgement": silenced(asked.judgement), "frame": frame},
-        )
-        kept.append(
-            replace(line, raw=silent.model_dump_json(by_alias=True).encode(), record=silent)
-        )
+        kept.append(silent(line, asked.model_copy(update={"frame": frame})))
     return kept
+
+
+def silent(line: FileLine, asked: RejudgedAnswer) -> FileLine:
+    """Return the line of an answer without its words."""
+    told = asked.model_copy(update={"judgement": silenced(asked.judgement)})
+    return replace(line, raw=told.model_dump_json(by_alias=True).encode(), record=told)
 
 
 def _place(line: FileLine) -> Hashable:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from store.cli.main import main
+from store.frames.frame_store import FrameStore
 from store.jsonl.atomic import write_whole
+from store.results.preference_pairs import AcceptedText, FrameSource, Maker
 from store.runs.data_folder import DataFolder
-from tests.store.maintenance.test_merge import KILLED, ROOT, typed
-from tests.store.samples import COLOURS, keep_run
+from store.runs.ledger import LedgerWriter, read
+from store.runs.ledger_lines import Judgement, Video
+from store.runs.rejudgements import (
+    JudgementWriter,
+    RejudgedAnswer,
+    RejudgementKey,
+    read_judgements,
+)
+from tests.store.maintenance.test_merge import KILLED, ROOT, header, typed
+from tests.store.samples import COLOURS, START, finished, frame, jpeg, keep_run, started, step
 
 CELL = (
     b'{"platform": "p", "strategy": "s", "model": "m", "replicate": 1, "slot": 1, '
@@ -76,3 +90,48 @@ def test_a_lock_that_no_process_signed_is_no_writer(tmp_path: Path) -> None:
     keep_run(source, "r1", COLOURS[:1])
     write_whole(source.run_dir("r1") / "x.lock", b'{"pid": 1e999, "host": "elsewhere"}')
     assert typed(tmp_path / "target", source.root).exit_code == 0
+
+
+def test_a_forgotten_name_does_not_come_back_with_spectra_pairs_and_replies(tmp_path: Path) -> None:
+    """The picture stays for another's video; what was said about it names who was forgotten."""
+    told, target = DataFolder(tmp_path / "told"), DataFolder(tmp_path / "target")
+    picture, other = jpeg("red"), jpeg("blue")
+    with LedgerWriter(told.ledger_path("r1"), fsync=False) as writer:
+        writer.append(started("r1"))
+        videos = (("annabella", picture), ("bob", picture), ("cid", other))
+        for place, (author, jpeg_bytes) in enumerate(videos):
+            FrameStore(told.frames_dir).put(jpeg_bytes, sync=False)
+            video = Video(id=f"v{place}", author=author, caption="a duet with @annabella")
+            writer.append(step(place, frame(jpeg_bytes), video=video))
+        writer.append(finished(3))
+    shutil.copytree(told.root, target.root)
+    command = ["forget", "--author", "annabella", "--yes", "--data", str(target.root)]
+    assert CliRunner().invoke(main, command).exit_code == 0
+    shown = [one.frames[0].sha256 for one in read(told.ledger_path("r1")).steps[1:]]
+    asked = header("spectrum")
+    said = Judgement(answer="yes", reason="I like annabella.")
+    with JudgementWriter(asked.path(told.spectra_dir), asked) as file:
+        file.append([RejudgedAnswer.of(RejudgementKey("", 0, one), said) for one in shown])
+    maker = Maker(model="m", checker="c", prompts={}, seed=1, at=START, code_version="0")
+    source = FrameSource(
+        frame=shown[0],
+        phash="0" * 16,
+        platform="playground",
+        video="v0",
+        author="annabella",
+        run="r1",
+        position=0,
+    )
+    text = AcceptedText(source=source, user="Describe.", accepted="annabella", stored=False)
+    lines = [one.model_dump_json(by_alias=True) for one in (maker, text)]
+    write_whole(told.pairs_dir / "m.jsonl", "\n".join([*lines, ""]).encode())
+    for number, one in enumerate(shown):
+        reply = json.dumps({"text": "annabella", "frames": [one]}).encode()
+        write_whole(told.replies_dir / "ab" / f"abc{number}.json", reply)
+    for files in (True, False):
+        done = typed(target.root, told.root, words=("--own", "--json"))
+        assert (done.exit_code, json.loads(done.stdout)["files"] > 0) == (0, files), done.stderr
+    there = [path for path in target.root.rglob("*") if path.is_file()]
+    assert [path for path in there if b"annabella" in path.read_bytes()] == []
+    answers = read_judgements(asked.path(target.spectra_dir)).asked  # paid for, and so kept
+    assert [line.judgement.answer for line in answers] == ["yes", "yes"]

@@ -18,7 +18,7 @@ from store.jsonl.atomic import write_whole
 from store.results.preference_pairs import AcceptedText, FrameSource, Maker
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter, read
-from store.runs.ledger_lines import Judgement, Video
+from store.runs.ledger_lines import Forgotten, Judgement, Video
 from store.runs.rejudgements import (
     JudgementWriter,
     RejudgedAnswer,
@@ -135,3 +135,35 @@ def test_a_forgotten_name_does_not_come_back_with_spectra_pairs_and_replies(tmp_
     assert [path for path in there if b"annabella" in path.read_bytes()] == []
     answers = read_judgements(asked.path(target.spectra_dir)).asked  # paid for, and so kept
     assert [line.judgement.answer for line in answers] == ["yes", "yes"]
+
+
+def test_an_older_ledger_that_was_forgotten_elsewhere_comes_in_forgotten(tmp_path: Path) -> None:
+    """Forgetting writes out fields that an older version left away."""
+    told, forgot = DataFolder(tmp_path / "told"), DataFolder(tmp_path / "forgot")
+    keep_run(told, "r1", COLOURS[:3])
+    ledger = told.ledger_path("r1")
+    lines = [json.loads(line) for line in ledger.read_bytes().splitlines()]
+    for line in lines:
+        if line["kind"] == "step":
+            line["video"] = {name: of for name, of in line["video"].items() if of is not None}
+    write_whole(ledger, b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+    shutil.copytree(told.root, forgot.root)
+    command = ["forget", "--video", "r1-1", "--yes", "--data", str(forgot.root)]
+    assert CliRunner().invoke(main, command).exit_code == 0
+    done = typed(tmp_path / "target", told.root, forgot.root)
+    assert (done.exit_code, done.stderr.count("Conflict")) == (0, 0), done.stderr
+    assert read(DataFolder(tmp_path / "target").ledger_path("r1")).forgotten
+
+
+def test_a_made_up_forgetting_changes_nothing_that_is_here(tmp_path: Path) -> None:
+    mine, theirs = DataFolder(tmp_path / "mine"), DataFolder(tmp_path / "theirs")
+    keep_run(mine, "r1", COLOURS[:2])
+    shutil.copytree(mine.root, theirs.root)
+    kept = mine.ledger_path("r1").read_bytes()
+    first, *others, last = kept.splitlines(keepends=True)
+    made_up = first.replace(b"I surf.", b"I hate.")
+    line = Forgotten(at=START, position=2, positions=(), asked="video").model_dump_json().encode()
+    write_whole(theirs.ledger_path("r1"), b"".join([made_up, *others, line, b"\n", last]))
+    done = typed(mine.root, theirs.root)
+    assert (done.exit_code, "Run r1 is not the same" in done.stderr) == (1, True)
+    assert mine.ledger_path("r1").read_bytes() == kept

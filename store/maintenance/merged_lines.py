@@ -23,6 +23,9 @@ from store.runs.canary_log import CanaryRecord
 from store.runs.payment_book import CallReserved, CallSettled, CarriedOver
 from store.runs.rejudgements import RejudgedAnswer, RejudgementHeader
 
+_ROUNDING_USD = 1e-9
+"""What two sums of the same dollars may differ by."""
+
 
 @dataclass(frozen=True)
 class FileLine:
@@ -202,7 +205,7 @@ def _carried_beyond(mine: Iterable[FileLine], theirs: Iterable[FileLine]) -> lis
     for account, (record, spent) in there.items():
         _, before = here.get(account, (record, (0, 0.0, 0)))
         calls, cost, tokens = (max(b - a, 0) for a, b in zip(before, spent, strict=True))
-        if calls or cost or tokens:
+        if calls or tokens or cost > _ROUNDING_USD:
             more = {"calls": calls, "cost_usd": cost, "tokens": tokens}
             lines.append(record.model_copy(update=more).model_dump_json().encode())
     return lines

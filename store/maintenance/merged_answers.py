@@ -117,13 +117,13 @@ def _of_kept_frames(
         if line.frame is None or line.frame.startswith(STAND_IN):
             stay.append(line)
         elif line.frame not in kept:
-            target.summary.forgotten += 1
+            target.summary.forgotten += target.leave_out(line.raw)
         elif line.frame not in untold:
             stay.append(line)
         elif isinstance(line.record, RejudgedAnswer):
             stay += [] if line.key in answered else [silent(line, line.record)]
         else:
-            target.summary.forgotten += 1
+            target.summary.forgotten += target.leave_out(line.raw)
     return stay
 
 
@@ -157,7 +157,7 @@ def bring_replies(target: MergeTarget, source: DataFolder, kept: Set[str], *, ow
         if kind_of(name) != "replies" or (target.data.root / name).exists():
             continue
         if not own:
-            target.summary.withheld += 1
+            target.summary.withheld += target.leave_out(name)
             continue
         try:
             shown = json.loads(read_source(source, name, _MOST_REPLY) or b"{}").get("frames")

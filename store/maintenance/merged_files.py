@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,6 +88,8 @@ class MergeTarget:
 
     data: DataFolder
     summary: MergeSummary
+    left_out: set[Hashable] = field(default_factory=set)
+    """What was counted as left out, so that copies of it in several folders count once."""
 
     def read(self, name: str) -> bytes | None:
         return read_source(self.data, name, None)
@@ -126,6 +128,12 @@ class MergeTarget:
             raise
         except StoreError as error:
             self.summary.problems.append(str(error))
+
+    def leave_out(self, what: Hashable) -> int:
+        """Note what is left out; return 1 for what is new, else 0."""
+        before = len(self.left_out)
+        self.left_out.add(what)
+        return len(self.left_out) - before
 
     @contextmanager
     def held(self, path: Path, *, among: bool = False) -> Iterator[None]:

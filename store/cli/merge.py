@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,7 +58,9 @@ def merge(folders: tuple[Path, ...], own: bool, root: Path, as_json: bool) -> No
     report = verify.verify(data, bar("Checking frames"))
     echo(report_lines(report), err=True)
     if vectors is None or vectors.lacking:
-        echo(f"For the index, type: python -m store index --data {root}", err=True)
+        echo(
+            f"For the index, type: python -m store index --data {shlex.quote(str(root))}", err=True
+        )
     if not (done.sound and report.sound):
         raise click.exceptions.Exit(1)
 

@@ -12,6 +12,7 @@ frames (reports, sheets, exports, trainings), which can be made again or stays w
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -270,11 +271,18 @@ class _Merge:
         """Name what was forgotten elsewhere and is here still, and how to forget it here too."""
         self.kept.update(mine.frames)
         more = chosen.hidden - mine.hidden
+        asked = [one for one in chosen.ledger.forgotten if more.intersection(one.positions)]
+        before = max((one.before for one in asked if one.before is not None), default=None)
         videos = sorted({one.video.id for one in mine.ledger.seen if one.position in more})
+        how = f"--video {shlex.quote(videos[0])}" if asked and videos else "--author HANDLE"
+        if any(one.asked == "author" for one in asked):
+            how = "--author HANDLE"
+        elif before is not None:
+            how = f"--before {before:%Y-%m-%d}"
         self.summary.conflicts.append(
             f"Run {mine.ledger.started.run_id}: {chosen.data.root} has forgotten what is here "
-            f"still. Forget it here first: python -m store forget --video {' '.join(videos[:1])} "
-            f"--data {self.data.root}"
+            f"still. Forget it here first: python -m store forget {how} "
+            f"--data {shlex.quote(str(self.data.root))}"
         )
 
     def _frames(self, chosen: LedgerCopy, copies: Sequence[LedgerCopy]) -> None:

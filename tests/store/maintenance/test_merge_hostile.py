@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from store.results.preference_pairs import AcceptedText, FrameSource, Maker
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter, read
 from store.runs.ledger_lines import Forgotten, Judgement, Video
+from store.runs.payment_book import CarriedOver, PaymentBook
 from store.runs.rejudgements import (
     JudgementWriter,
     RejudgedAnswer,
@@ -167,3 +169,71 @@ def test_a_made_up_forgetting_changes_nothing_that_is_here(tmp_path: Path) -> No
     done = typed(mine.root, theirs.root)
     assert (done.exit_code, "Run r1 is not the same" in done.stderr) == (1, True)
     assert mine.ledger_path("r1").read_bytes() == kept
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [
+        ("draws.json", b"[1]"),
+        ("looks.json", b"[1]"),
+        ("tested.json", b'[{"cells": 3}]'),
+        ("occurrences.json", b'{"a": "x"}'),
+        ("draws.json", b"[%s]" % (CELL % b"a")),
+    ],
+)
+def test_a_study_file_that_would_stop_or_enlarge_a_study_here_stays_out(
+    tmp_path: Path, name: str, theirs: bytes
+) -> None:
+    """The last: a valid draw of more cells, with a study file that allows more dollars."""
+    here, there = DataFolder(tmp_path / "here"), DataFolder(tmp_path / "there")
+    for data, dollars in ((here, b"8"), (there, b"800")):
+        keep_run(data, "r1", COLOURS[:1], config={"study": "s", "cell": "c"})
+        text = b'name = "s"\n[budget]\nmax_cost = %s\n' % dollars
+        write_whole(data.study_dir("s") / "study.toml", text)
+    write_whole(there.study_dir("s") / name, theirs)
+    kept = here.study_dir("s") / "study.toml"
+    before = kept.read_bytes()
+    done = typed(here.root, there.root)
+    assert (done.exit_code, "none of its runs came in" in done.stderr) == (1, True)
+    assert [path.name for path in here.study_dir("s").glob("*.[jt]*")] == ["study.toml"]
+    assert kept.read_bytes() == before
+
+
+def test_what_was_carried_over_is_not_carried_again_for_its_rounding(tmp_path: Path) -> None:
+    here, there = DataFolder(tmp_path / "here"), DataFolder(tmp_path / "there")
+    rng = random.Random(1)
+    pairs = ((rng.random() / 10, rng.random() * 10) for _ in range(10_000))
+    sums = next((a, b) for a, b in pairs if a + (b - a) < b)
+    for data, cost in zip((here, there), sums, strict=True):
+        keep_run(data, "r1", COLOURS[:1])
+        one = CarriedOver(at=START, account="run/r1", calls=2, cost_usd=cost, tokens=7)
+        PaymentBook(data.payments).carry(one)
+    for files in (1, 0):
+        done = typed(here.root, there.root, words=("--json",))
+        assert json.loads(done.stdout)["files"] == files
+
+
+def test_what_is_left_out_counts_once_however_many_folders_have_it(tmp_path: Path) -> None:
+    one = DataFolder(tmp_path / "one")
+    keep_run(one, "r1", COLOURS[:1])
+    write_whole(one.replies_dir / "ab" / "abcd.json", b'{"text": "yes", "frames": []}')
+    shutil.copytree(one.root, tmp_path / "two")
+    done = typed(tmp_path / "target", one.root, tmp_path / "two", one.root)
+    assert "Left out: 1 kept reply" in done.stderr
+
+
+def test_what_is_to_be_typed_can_be_typed_and_forgets_no_more(tmp_path: Path) -> None:
+    here, there = DataFolder(tmp_path / "he re"), DataFolder(tmp_path / "there")
+    with LedgerWriter(here.ledger_path("r1"), fsync=False) as writer:
+        writer.append(started("r1"))
+        for place, author in enumerate(("annabella", "bob")):
+            FrameStore(here.frames_dir).put(jpeg("red", place), sync=False)
+            video = Video(id=f"v{place}", author=author, caption="a duet with @annabella")
+            writer.append(step(place, frame(jpeg("red", place)), video=video))
+        writer.append(finished(2))
+    shutil.copytree(here.root, there.root)
+    command = ["forget", "--author", "annabella", "--yes", "--data", str(there.root)]
+    assert CliRunner().invoke(main, command).exit_code == 0
+    done = typed(here.root, there.root)
+    assert f"store forget --author HANDLE --data '{here.root}'" in done.stderr
+    assert f"store index --data '{here.root}'" in done.stderr

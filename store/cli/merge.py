@@ -61,7 +61,7 @@ def merge(folders: tuple[Path, ...], own: bool, root: Path, as_json: bool) -> No
         echo(
             f"For the index, type: python -m store index --data {shlex.quote(str(root))}", err=True
         )
-    if not (done.sound and report.sound):
+    if not (done.sound and report.sound) or (vectors is not None and vectors.problems):
         raise click.exceptions.Exit(1)
 
 

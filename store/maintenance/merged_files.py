@@ -185,7 +185,10 @@ def _is_stale(lock: Path) -> bool:
     import fcntl
 
     try:
-        descriptor = os.open(lock, os.O_RDWR)
+        try:
+            descriptor = os.open(lock, os.O_RDWR)
+        except OSError:  # a folder that may only be read
+            descriptor = os.open(lock, os.O_RDONLY)
     except OSError:
         return False
     try:

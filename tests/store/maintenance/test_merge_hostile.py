@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from store.cli.main import main
 from store.frames.frame_store import FrameStore
+from store.index.build import update
 from store.jsonl.atomic import write_whole
 from store.results.preference_pairs import AcceptedText, FrameSource, Maker
 from store.runs.data_folder import DataFolder
@@ -28,7 +29,17 @@ from store.runs.rejudgements import (
     read_judgements,
 )
 from tests.store.maintenance.test_merge import KILLED, ROOT, header, typed
-from tests.store.samples import COLOURS, START, finished, frame, jpeg, keep_run, started, step
+from tests.store.samples import (
+    COLOURS,
+    START,
+    ColourEncoder,
+    finished,
+    frame,
+    jpeg,
+    keep_run,
+    started,
+    step,
+)
 
 CELL = (
     b'{"platform": "p", "strategy": "s", "model": "m", "replicate": 1, "slot": 1, '
@@ -237,3 +248,41 @@ def test_what_is_to_be_typed_can_be_typed_and_forgets_no_more(tmp_path: Path) ->
     done = typed(here.root, there.root)
     assert f"store forget --author HANDLE --data '{here.root}'" in done.stderr
     assert f"store index --data '{here.root}'" in done.stderr
+
+
+def test_a_full_disk_is_told_as_one_and_a_damaged_index_is_no_success(tmp_path: Path) -> None:
+    source = DataFolder(tmp_path / "source")
+    keep_run(source, "r1", COLOURS[:2])
+    update(source, ColourEncoder())
+    words = [sys.executable, "-m", "store", "merge", str(source.root), "--own"]
+    words += ["--data", str(tmp_path / "target")]
+    small = (
+        "import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536)); "
+        "os.execv(sys.executable, sys.argv[1:])"
+    )
+    limited = [sys.executable, "-c", small, *words]
+    done = subprocess.run(limited, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert (done.returncode, "File too large" in done.stderr) == (2, True), done.stderr
+    assert subprocess.run(words, cwd=ROOT, check=False, capture_output=True).returncode == 0
+    for path in source.index_dir.rglob("chroma.sqlite3"):
+        path.write_bytes(b"no database")
+    done = typed(tmp_path / "other", source.root, words=("--own",))
+    assert (done.exit_code, "Vectors left out" in done.stderr) == (1, True)
+
+
+def test_a_folder_that_may_only_be_read_is_merged_with_its_vectors(tmp_path: Path) -> None:
+    """Also with a lock that a killed job has left; for root, who may write all, no test."""
+    source = DataFolder(tmp_path / "source")
+    keep_run(source, "r1", COLOURS[:2])
+    update(source, ColourEncoder())
+    write_whole(source.run_dir("r1") / "ledger.lock", b'{"pid": 7, "host": "node-17"}')
+    places = [source.root, *source.root.rglob("*")]
+    for path in places:
+        path.chmod(0o500 if path.is_dir() else 0o400)
+    try:
+        done = typed(tmp_path / "target", source.root, words=("--own", "--json"))
+    finally:
+        for path in places:
+            path.chmod(0o700)
+    assert (done.exit_code, json.loads(done.stdout)["vectors"]) == (0, 2), done.stderr
+    assert [path.name for path in (tmp_path / "target" / "index").glob("*.merging")] == []

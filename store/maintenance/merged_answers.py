@@ -146,8 +146,14 @@ def bring_derived(target: MergeTarget, source: DataFolder) -> None:
     """Enter what was made of frames and lies in neither folder, so that forgetting finds it."""
     for entry in derived_files.entries(source):
         place = Path(entry.path)
-        inside = any(place.is_relative_to(one.root.resolve()) for one in (target.data, source))
-        if place.is_absolute() and not inside:
+        if not place.is_absolute() or ".." in place.parts:
+            continue  # of the folder itself, or made up
+        try:
+            there = place.resolve()
+        except (OSError, ValueError, RuntimeError):  # no name that a disk takes, or links in a ring
+            continue
+        roots = [one.root.resolve() for one in (target.data, source)]
+        if not any(here.is_relative_to(root) for here in (place, there) for root in roots):
             target.summary.files += derived_files.adopt(target.data, entry)
 
 

@@ -286,3 +286,28 @@ def test_a_folder_that_may_only_be_read_is_merged_with_its_vectors(tmp_path: Pat
             path.chmod(0o700)
     assert (done.exit_code, json.loads(done.stdout)["vectors"]) == (0, 2), done.stderr
     assert [path.name for path in (tmp_path / "target" / "index").glob("*.merging")] == []
+
+
+@pytest.mark.parametrize("way", ["dots", "link", "null"])
+def test_a_made_up_entry_of_a_report_leads_nowhere_into_this_folder(
+    tmp_path: Path, way: str
+) -> None:
+    """Forgetting deletes what is entered, and would have stopped at such a place."""
+    mine, theirs = DataFolder(tmp_path / "mine"), DataFolder(tmp_path / "theirs")
+    keep_run(mine, "r0", COLOURS[:1])
+    keep_run(theirs, "r1", COLOURS[:2])
+    draw = mine.root / "labels" / "draw.jsonl"
+    write_whole(draw, b"{}\n")
+    (tmp_path / "link").symlink_to(mine.root)
+    place = {
+        "dots": f"{tmp_path}/elsewhere/../mine/labels",
+        "link": f"{tmp_path}/link/labels",
+        "null": f"{tmp_path}/\0",
+    }[way]
+    entry = {"path": place, "kind": "sheet", "at": "2025-01-01T00:00:00Z"}
+    write_whole(theirs.derived_dir / "a.json", json.dumps(entry).encode())
+    assert typed(mine.root, theirs.root).exit_code == 0
+    assert not mine.derived_dir.exists()
+    command = ["forget", "--video", "r0-0", "--yes", "--data", str(mine.root)]
+    assert CliRunner().invoke(main, command).exit_code == 0
+    assert draw.exists()

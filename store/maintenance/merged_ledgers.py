@@ -69,8 +69,9 @@ class LedgerCopy:
         return True
 
 
-def _place(line: LedgerLine) -> tuple[str, int | None, datetime]:
-    return line.kind, getattr(line, "position", None), line.at
+def _place(line: LedgerLine) -> tuple[str, int | None, datetime | None]:
+    """Kind, position and time, as far as the line has them: what a site listed has no time."""
+    return line.kind, getattr(line, "position", None), getattr(line, "at", None)
 
 
 def _unworded(line: LedgerLine) -> LedgerLine:

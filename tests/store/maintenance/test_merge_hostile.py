@@ -21,6 +21,7 @@ from store.results.preference_pairs import AcceptedText, FrameSource, Maker
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter, read
 from store.runs.ledger_lines import Forgotten, Judgement, Video
+from store.runs.ledger_site_lines import FeedBatch, id_digest
 from store.runs.payment_book import CarriedOver, PaymentBook
 from store.runs.rejudgements import (
     JudgementWriter,
@@ -159,6 +160,8 @@ def test_an_older_ledger_that_was_forgotten_elsewhere_comes_in_forgotten(tmp_pat
     for line in lines:
         if line["kind"] == "step":
             line["video"] = {name: of for name, of in line["video"].items() if of is not None}
+    listed = FeedBatch(number=0, requested_at=None, position=0, order=(id_digest("r1-1"),))
+    lines.insert(1, json.loads(listed.model_dump_json()))  # as sites have it, without a time
     write_whole(ledger, b"".join(json.dumps(line).encode() + b"\n" for line in lines))
     shutil.copytree(told.root, forgot.root)
     command = ["forget", "--video", "r1-1", "--yes", "--data", str(forgot.root)]
@@ -266,8 +269,8 @@ def test_a_full_disk_is_told_as_one_and_a_damaged_index_is_no_success(tmp_path: 
     assert subprocess.run(words, cwd=ROOT, check=False, capture_output=True).returncode == 0
     for path in source.index_dir.rglob("chroma.sqlite3"):
         path.write_bytes(b"no database")
-    done = typed(tmp_path / "other", source.root, words=("--own",))
-    assert (done.exit_code, "Vectors left out" in done.stderr) == (1, True)
+    left = typed(tmp_path / "other", source.root, words=("--own",))
+    assert (left.exit_code, "Vectors left out" in left.stderr) == (1, True)
 
 
 def test_a_folder_that_may_only_be_read_is_merged_with_its_vectors(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,8 +58,10 @@ def merge(folders: tuple[Path, ...], own: bool, root: Path, as_json: bool) -> No
     report = verify.verify(data, bar("Checking frames"))
     echo(report_lines(report), err=True)
     if vectors is None or vectors.lacking:
-        echo(f"For the index, type: python -m store index --data {root}", err=True)
-    if not (done.sound and report.sound):
+        echo(
+            f"For the index, type: python -m store index --data {shlex.quote(str(root))}", err=True
+        )
+    if not (done.sound and report.sound) or (vectors is not None and vectors.problems):
         raise click.exceptions.Exit(1)
 
 
@@ -100,6 +103,6 @@ def _tell(done: MergeSummary, root: Path, vectors: VectorReport | None, *, as_js
     if done.forgotten:
         echo(
             f"Left out: {count_of(done.forgotten, 'answer')} about pictures that no ledger names "
-            "any more.",
+            "any more, or of which something was forgotten.",
             err=True,
         )

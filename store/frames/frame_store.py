@@ -135,6 +135,8 @@ class FrameStore:
         Raises ``DamagedFrame`` where the bytes are not those that the name promises.
         """
         path = self.path(sha256)
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise DataUnreadable(path, "it is no regular file")
         try:
             jpeg = path.read_bytes()
         except OSError as error:

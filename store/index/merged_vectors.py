@@ -6,8 +6,11 @@ read, and a damaged one can take its process down. What a frame is comes from th
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
+import stat
 import sys
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -15,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from store.errors import IndexDamaged, StoreError
+from store.errors import DataUnwritable, IndexDamaged, StoreError
 from store.index import chroma
 from store.index.embedded_folder import (
     IndexFolder,
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from store.runs.data_folder import DataFolder
 
 _PAGE = 1_000
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass
@@ -69,6 +73,8 @@ def merge_vectors(data: DataFolder, sources: Sequence[DataFolder]) -> VectorRepo
             try:
                 have = _ids(data, name) if have is None else have
                 encoder, found = _read_vectors(data, path, name, known.keys() - have)
+            except DataUnwritable:
+                raise
             except StoreError as error:
                 report.problems.append(f"{path}: {error}")
                 continue
@@ -138,8 +144,14 @@ def _copied(path: Path, copy: Path) -> Iterator[Path]:
     shutil.rmtree(copy, ignore_errors=True)
     try:
         shutil.copytree(path, copy, symlinks=True)
+        for place in (copy, *copy.rglob("*")):  # what may only be read there is written here
+            if not place.is_symlink():
+                place.chmod(place.stat().st_mode | stat.S_IRWXU)
         yield copy
     except OSError as error:
+        for number in _FULL:
+            if os.strerror(number) in str(error):
+                raise DataUnwritable(copy, os.strerror(number)) from None
         raise IndexDamaged(path, error.strerror or str(error)) from None
     finally:
         shutil.rmtree(copy, ignore_errors=True)

@@ -162,7 +162,7 @@ def signature(path: Path) -> tuple[int, str, datetime, str] | None:
         signed = json.loads(path.read_bytes())
         since = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         pid, host = int(signed["pid"]), str(signed["host"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, OverflowError, KeyError, TypeError, RecursionError):
         return None
     if pid <= 0:
         return None

@@ -12,6 +12,7 @@ frames (reports, sheets, exports, trainings), which can be made again or stays w
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -106,6 +107,8 @@ class _Merge:
     own: bool
     kept: set[str] = field(default_factory=set)
     """Frames that the runs here name by now."""
+    untold: dict[Path, set[str]] = field(default_factory=dict)
+    """Frames, by folder, of steps of which it tells what was forgotten elsewhere."""
 
     def carry_out(self, progress: Progress | None) -> None:
         allowed = self._plan_runs(self._studies())
@@ -117,10 +120,11 @@ class _Merge:
             if progress is not None:
                 progress(done, len(names))
         for source in self.sources:
-            bring_findings(self.target, source, self.kept)
+            untold = self.untold.get(source.root, set())
+            bring_findings(self.target, source, self.kept, untold)
             bring_canary(self.target, source)
             bring_derived(self.target, source)
-            bring_replies(self.target, source, self.kept, own=self.own)
+            bring_replies(self.target, source, self.kept - untold, own=self.own)
 
     @property
     def data(self) -> DataFolder:
@@ -168,9 +172,9 @@ class _Merge:
             for place in (self.data, source)
         )
         changed = unite_study(mine, theirs)
-        for file in ("frozen.json", "draws.json", *changed):
-            if file in changed:
-                self.target.write(f"studies/{name}/{file}", changed[file])
+        # the draw comes last: by it the same call, typed again, knows that the rest is there
+        for file in sorted(changed, key=lambda file: file == "draws.json"):
+            self.target.write(f"studies/{name}/{file}", changed[file])
 
     def _plan_runs(self, differ: dict[Path, set[str]]) -> dict[Path, set[str]]:
         """Ids of the runs of each folder that may come in."""
@@ -230,6 +234,7 @@ class _Merge:
         if chosen is not None and chosen.ledger.started.run_id != run_id:
             self.summary.problems.append(f"{chosen.ledger.path} is the ledger of another run")
             chosen, copies = None, mine
+        self._note_untold([*mine, *([chosen] if chosen is not None else [])], copies)
         if chosen is None:
             if len(copies) > 1:
                 where = ", ".join(str(copy.data.root) for copy in copies)
@@ -254,15 +259,30 @@ class _Merge:
         if chosen.data is not self.data and not (mine and mine[0].lines == chosen.lines):
             self._ledger(chosen, had=had)
 
+    def _note_untold(self, forgot: Sequence[LedgerCopy], copies: Sequence[LedgerCopy]) -> None:
+        hidden = {place for copy in forgot for place in copy.hidden}
+        for copy in copies:
+            told = hidden - copy.hidden
+            steps = [step for step in copy.ledger.seen if step.position in told]
+            frames = {frame.sha256 for step in steps for frame in step.frames}
+            self.untold.setdefault(copy.data.root, set()).update(frames)
+
     def _refuse_forgetting(self, chosen: LedgerCopy, mine: LedgerCopy) -> None:
         """Name what was forgotten elsewhere and is here still, and how to forget it here too."""
         self.kept.update(mine.frames)
         more = chosen.hidden - mine.hidden
+        asked = [one for one in chosen.ledger.forgotten if more.intersection(one.positions)]
+        before = max((one.before for one in asked if one.before is not None), default=None)
         videos = sorted({one.video.id for one in mine.ledger.seen if one.position in more})
+        how = f"--video {shlex.quote(videos[0])}" if asked and videos else "--author HANDLE"
+        if any(one.asked == "author" for one in asked):
+            how = "--author HANDLE"
+        elif before is not None:
+            how = f"--before {before:%Y-%m-%d}"
         self.summary.conflicts.append(
             f"Run {mine.ledger.started.run_id}: {chosen.data.root} has forgotten what is here "
-            f"still. Forget it here first: python -m store forget --video {' '.join(videos[:1])} "
-            f"--data {self.data.root}"
+            f"still. Forget it here first: python -m store forget {how} "
+            f"--data {shlex.quote(str(self.data.root))}"
         )
 
     def _frames(self, chosen: LedgerCopy, copies: Sequence[LedgerCopy]) -> None:

@@ -16,6 +16,7 @@ from store.maintenance.merged_files import MergeTarget, read_source, source_name
 from store.maintenance.merged_lines import (
     FileLine,
     read_file_lines,
+    silent,
     tells_otherwise,
     unite_answers,
     unite_canary,
@@ -27,7 +28,7 @@ from store.results.preference_pairs import PAIR_FORMAT
 from store.results.value_spectrum import RETRIEVAL, read_retrieval
 from store.runs.data_folder import DataFolder
 from store.runs.rejudgements import FOLDER as JUDGEMENTS
-from store.runs.rejudgements import JUDGEMENT_LINE
+from store.runs.rejudgements import JUDGEMENT_LINE, RejudgedAnswer
 
 _MOST_REPLY = 8 << 20
 
@@ -67,15 +68,21 @@ def bring_answers(
         target.summary.conflicts.append(f"{source.root / name}: {what}")
 
 
-def bring_findings(target: MergeTarget, source: DataFolder, kept: Set[str]) -> None:
-    """Spectra, pairs and probes, as far as they are about frames that are kept here."""
+def bring_findings(
+    target: MergeTarget, source: DataFolder, kept: Set[str], untold: Set[str]
+) -> None:
+    """Spectra, pairs and probes, as far as they are about frames that are kept here.
+
+    ``untold``: frames about which the words stay away, since others have forgotten some of them.
+    """
     for folder, pattern, kind in (
         ("spectra", f"{JUDGEMENTS}/*.jsonl", JUDGEMENT_LINE),
         ("pairs", "*.jsonl", PAIR_FORMAT.line),
         ("probes", "*.jsonl", PROBE_FORMAT.line),
     ):
         for name in source_names(source, source.root / folder, pattern):
-            change = partial(_of_kept_frames, target=target, kept=kept)
+            here = partial(_lines_here, target, name, kind)
+            change = partial(_of_kept_frames, target=target, kept=kept, untold=untold, here=here)
             bring_answers(target, source, name, kind, change)
     for name in source_names(source, source.spectra_dir, f"*/{RETRIEVAL}"):
         if (target.data.root / name).exists():
@@ -85,19 +92,38 @@ def bring_findings(target: MergeTarget, source: DataFolder, kept: Set[str]) -> N
         except StoreError as error:
             target.summary.problems.append(str(error))
             continue
-        if all(frame in kept for frame in shown):
+        if all(frame in kept and frame not in untold for frame in shown):
             target.bring_file(source, name)
     for name in source_names(source, source.root / "labels", "*.jsonl"):
         target.bring_file(source, name)
 
 
-def _of_kept_frames(lines: list[FileLine], target: MergeTarget, kept: Set[str]) -> list[FileLine]:
-    stay = [
-        line
-        for line in lines
-        if line.frame is None or line.frame.startswith(STAND_IN) or line.frame in kept
-    ]
-    target.summary.forgotten += len(lines) - len(stay)
+def _lines_here(target: MergeTarget, name: str, kind: TypeAdapter[Any]) -> list[FileLine]:
+    return read_file_lines(target.data.root / name, target.read(name) or b"", kind)
+
+
+def _of_kept_frames(
+    lines: list[FileLine],
+    target: MergeTarget,
+    kept: Set[str],
+    untold: Set[str],
+    here: Callable[[], list[FileLine]],
+) -> list[FileLine]:
+    """Leave out what is about no kept frame; silence answers about frames in ``untold``."""
+    concerned = [line for line in lines if line.frame in untold]
+    answered = {line.key for line in here() if line.answered} if concerned else set()
+    stay: list[FileLine] = []
+    for line in lines:
+        if line.frame is None or line.frame.startswith(STAND_IN):
+            stay.append(line)
+        elif line.frame not in kept:
+            target.summary.forgotten += target.leave_out(line.raw)
+        elif line.frame not in untold:
+            stay.append(line)
+        elif isinstance(line.record, RejudgedAnswer):
+            stay += [] if line.key in answered else [silent(line, line.record)]
+        else:
+            target.summary.forgotten += target.leave_out(line.raw)
     return stay
 
 
@@ -120,8 +146,14 @@ def bring_derived(target: MergeTarget, source: DataFolder) -> None:
     """Enter what was made of frames and lies in neither folder, so that forgetting finds it."""
     for entry in derived_files.entries(source):
         place = Path(entry.path)
-        inside = any(place.is_relative_to(one.root.resolve()) for one in (target.data, source))
-        if place.is_absolute() and not inside:
+        if not place.is_absolute() or ".." in place.parts:
+            continue  # of the folder itself, or made up
+        try:
+            there = place.resolve()
+        except (OSError, ValueError, RuntimeError):  # no name that a disk takes, or links in a ring
+            continue
+        roots = [one.root.resolve() for one in (target.data, source)]
+        if not any(here.is_relative_to(root) for here in (place, there) for root in roots):
             target.summary.files += derived_files.adopt(target.data, entry)
 
 
@@ -131,7 +163,7 @@ def bring_replies(target: MergeTarget, source: DataFolder, kept: Set[str], *, ow
         if kind_of(name) != "replies" or (target.data.root / name).exists():
             continue
         if not own:
-            target.summary.withheld += 1
+            target.summary.withheld += target.leave_out(name)
             continue
         try:
             shown = json.loads(read_source(source, name, _MOST_REPLY) or b"{}").get("frames")

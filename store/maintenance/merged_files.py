@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,6 +88,8 @@ class MergeTarget:
 
     data: DataFolder
     summary: MergeSummary
+    left_out: set[Hashable] = field(default_factory=set)
+    """What was counted as left out, so that copies of it in several folders count once."""
 
     def read(self, name: str) -> bytes | None:
         return read_source(self.data, name, None)
@@ -127,6 +129,12 @@ class MergeTarget:
         except StoreError as error:
             self.summary.problems.append(str(error))
 
+    def leave_out(self, what: Hashable) -> int:
+        """Note what is left out; return 1 for what is new, else 0."""
+        before = len(self.left_out)
+        self.left_out.add(what)
+        return len(self.left_out) - before
+
     @contextmanager
     def held(self, path: Path, *, among: bool = False) -> Iterator[None]:
         """Keep every other writer of a file out, by the lock that writers of it take.
@@ -160,6 +168,8 @@ def refuse_writers(data: DataFolder) -> None:
         data.probes_dir,
     ):
         for lock in sorted(folder.glob("**/*.lock")):
+            if not lock.is_file():  # a pipe would be waited for
+                continue
             if (who := holder(lock)) and not _is_stale(lock):
                 what = lock.relative_to(data.root).parent
                 raise MergeRefused(data.root / what, f"is being written by {who}")
@@ -175,7 +185,10 @@ def _is_stale(lock: Path) -> bool:
     import fcntl
 
     try:
-        descriptor = os.open(lock, os.O_RDWR)
+        try:
+            descriptor = os.open(lock, os.O_RDWR)
+        except OSError:  # a folder that may only be read
+            descriptor = os.open(lock, os.O_RDONLY)
     except OSError:
         return False
     try:

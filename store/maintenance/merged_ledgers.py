@@ -1,22 +1,22 @@
 """Which of several copies of one run's ledger stands: the longest, and what was forgotten.
 
 A copy that begins like another and goes on is that run, longer. Forgetting rewrites lines, so a
-redacted copy is known by what redaction leaves: the kinds, positions and times of its lines.
+redacted copy is known by what redaction leaves: all else, as records, since it writes out fields
+that an older version left away.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from store.jsonl.append_only import committed
 from store.runs.data_folder import DataFolder
-from store.runs.ledger import Ledger, read
-
-_REWRITTEN = frozenset({"run_started", "fault", "feed_batch"})
-"""Lines that forgetting may rewrite whatever their position."""
+from store.runs.ledger import Ledger, LedgerLine, read, read_lines
+from store.runs.ledger_lines import Fault, Forgotten, RunStarted
+from store.runs.ledger_site_lines import FeedBatch
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,10 @@ class LedgerCopy:
         return frozenset(frame.sha256 for step in self.ledger.seen for frame in step.frames)
 
     @cached_property
-    def _outline(self) -> list[tuple[str, int | None, str, bytes]]:
-        """Kind, position, time and bytes of each line that forgetting did not add."""
-        parsed = [(json.loads(line), line) for line in self.lines]
-        return [
-            (told["kind"], told.get("position"), told["at"], line)
-            for told, line in parsed
-            if told["kind"] != "forgotten"
-        ]
+    def _outline(self) -> list[LedgerLine]:
+        """Each line that forgetting did not add, without what it may rewrite anywhere."""
+        records, _ = read_lines(self.ledger.path)
+        return [_unworded(one) for one in records if not isinstance(one, Forgotten)]
 
     def covers(self, other: LedgerCopy) -> bool:
         """Whether this is the other run's copy, as long or longer, with as much forgotten."""
@@ -67,14 +63,24 @@ class LedgerCopy:
         mine, theirs = self._outline, other._outline
         if len(theirs) > len(mine):
             return False
-        for (kind, position, at, line), (*their_head, their_line) in zip(
-            mine, theirs, strict=False
-        ):
-            if [kind, position, at] != their_head:
-                return False
-            if line != their_line and kind not in _REWRITTEN and position not in self.hidden:
+        for one, his in zip(mine, theirs, strict=False):
+            if _place(one) != _place(his) or (one != his and _place(one)[1] not in self.hidden):
                 return False
         return True
+
+
+def _place(line: LedgerLine) -> tuple[str, int | None, datetime | None]:
+    """Kind, position and time, as far as the line has them: what a site listed has no time."""
+    return line.kind, getattr(line, "position", None), getattr(line, "at", None)
+
+
+def _unworded(line: LedgerLine) -> LedgerLine:
+    """A line without the fields that forgetting may rewrite whatever its position."""
+    if isinstance(line, RunStarted):
+        return line.model_copy(update={"schema_": 0})
+    if isinstance(line, Fault):
+        return line.model_copy(update={"message": "", "details": {}})
+    return line.model_copy(update={"order": ()}) if isinstance(line, FeedBatch) else line
 
 
 def longer_copy(first: LedgerCopy, second: LedgerCopy) -> LedgerCopy | None:

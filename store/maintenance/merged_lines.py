@@ -23,6 +23,9 @@ from store.runs.canary_log import CanaryRecord
 from store.runs.payment_book import CallReserved, CallSettled, CarriedOver
 from store.runs.rejudgements import RejudgedAnswer, RejudgementHeader
 
+_ROUNDING_USD = 1e-9
+"""What two sums of the same dollars may differ by."""
+
 
 @dataclass(frozen=True)
 class FileLine:
@@ -152,13 +155,14 @@ def hide_forgotten(
         if place in stands or not line.answered:
             continue
         frame = asked.frame if asked.position not in emptied else f"{STAND_IN}{asked.position}"
-        silent = asked.model_copy(
-            update={"judgement": silenced(asked.judgement), "frame": frame},
-        )
-        kept.append(
-            replace(line, raw=silent.model_dump_json(by_alias=True).encode(), record=silent)
-        )
+        kept.append(silent(line, asked.model_copy(update={"frame": frame})))
     return kept
+
+
+def silent(line: FileLine, asked: RejudgedAnswer) -> FileLine:
+    """Return the line of an answer without its words."""
+    told = asked.model_copy(update={"judgement": silenced(asked.judgement)})
+    return replace(line, raw=told.model_dump_json(by_alias=True).encode(), record=told)
 
 
 def _place(line: FileLine) -> Hashable:
@@ -201,7 +205,7 @@ def _carried_beyond(mine: Iterable[FileLine], theirs: Iterable[FileLine]) -> lis
     for account, (record, spent) in there.items():
         _, before = here.get(account, (record, (0, 0.0, 0)))
         calls, cost, tokens = (max(b - a, 0) for a, b in zip(before, spent, strict=True))
-        if calls or cost or tokens:
+        if calls or tokens or cost > _ROUNDING_USD:
             more = {"calls": calls, "cost_usd": cost, "tokens": tokens}
             lines.append(record.model_copy(update=more).model_dump_json().encode())
     return lines

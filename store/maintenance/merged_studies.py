@@ -12,13 +12,39 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from store.jsonl.base_record import tell_fault
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import RunSummary
+from store.runs.study_looks import StudyLook, TestedSize
 from store.untrusted.size_limits import parse_toml
 
 FILES = ("study.toml", "draws.json", "frozen.json", "occurrences.json", "looks.json", "tested.json")
 _FREE = ("pace", "adapters", "rejudge", "budget")
 """Tables of a study file that may differ from machine to machine."""
+
+
+class _DrawnCell(BaseModel):
+    """What a drawn cell has at least."""
+
+    platform: str
+    strategy: str
+    model: str
+    replicate: int
+    slot: int
+    arm: str
+    persona: str
+
+
+_KINDS: dict[str, TypeAdapter[Any]] = {
+    "draws.json": TypeAdapter(list[_DrawnCell]),
+    "frozen.json": TypeAdapter(dict[str, Any]),
+    "occurrences.json": TypeAdapter(dict[str, int]),
+    "looks.json": TypeAdapter(tuple[StudyLook, ...]),
+    "tested.json": TypeAdapter(tuple[TestedSize, ...]),
+}
+"""What a study's files hold: one that holds something else would stop the study here."""
 
 
 class StudiesDiffer(Exception):
@@ -31,9 +57,21 @@ def unite_study(mine: Mapping[str, bytes], theirs: Mapping[str, bytes]) -> dict[
     Raises ``StudiesDiffer``.
     """
     try:
+        _check_read(theirs)
         return _united(mine, theirs)
+    except ValidationError as error:
+        raise StudiesDiffer(f"one of its files cannot be read ({tell_fault(error)})") from None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise StudiesDiffer(f"one of its files cannot be read ({error})") from None
+
+
+def _check_read(files: Mapping[str, bytes]) -> None:
+    """Raise where a file holds something else than a study's does."""
+    for name, kind in _KINDS.items():
+        if name in files:
+            kind.validate_json(files[name])
+    if "study.toml" in files:
+        parse_toml(files["study.toml"])
 
 
 def _united(mine: Mapping[str, bytes], theirs: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -46,7 +84,10 @@ def _united(mine: Mapping[str, bytes], theirs: Mapping[str, bytes]) -> dict[str,
     if drawn[: len(other)] != other:
         if other[: len(drawn)] != drawn:
             raise StudiesDiffer("its cells were drawn otherwise")
+        _compare_budgets(mine, theirs)
         changed = {name: theirs[name] for name in ("study.toml", "draws.json") if name in theirs}
+    elif "study.toml" not in mine and "study.toml" in theirs:
+        changed = {"study.toml": theirs["study.toml"]}
     for name, what in (("frozen.json", "what it froze"), ("occurrences.json", "its due times")):
         if name in theirs:
             before = json.loads(mine.get(name, b"{}"))
@@ -81,6 +122,15 @@ def _compare_declared(mine: bytes, theirs: bytes) -> None:
     for name in sorted(read[0].keys() | read[1].keys()):
         if read[0].get(name) != read[1].get(name):
             raise StudiesDiffer(f"{name} in its study file is another")
+
+
+def _compare_budgets(mine: Mapping[str, bytes], theirs: Mapping[str, bytes]) -> None:
+    """Refuse a study file that would come with another budget than what may be spent here."""
+    if "study.toml" in mine and "study.toml" in theirs:
+        here, there = (parse_toml(one["study.toml"]).get("budget") for one in (mine, theirs))
+        if here != there:
+            what = "it has more cells and another budget; write the same [budget] into both"
+            raise StudiesDiffer(what)
 
 
 def _joined(mine: Any, theirs: Any, what: str) -> Any:

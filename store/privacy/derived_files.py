@@ -198,6 +198,8 @@ def _entry_path(data: DataFolder, place: str) -> Path:
 def _read(path: Path) -> DerivedEntry | None:
     """An entry; ``None`` where there is none, since it is written whole before anything is made."""
     try:
+        if not path.is_file():  # a pipe would be waited for
+            return None
         return DerivedEntry.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None

@@ -42,6 +42,7 @@ LONG = (
     "probe --model",
     "calibrate",
     "agent plan",
+    "study.toml --shard",
 )
 """Words of the lines that take a quarter of a minute and more."""
 ENDLESS = ("agent playground", "agent daemon watch.toml")

@@ -30,6 +30,7 @@ NOT_HERE = (
     "data",
     "json",
     "study",
+    "shards",
     "cell",
     "occurrence",
     "tethered",

@@ -22,6 +22,7 @@ def test_without_a_gpu_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> 
     assert done.stdout == "This machine has no GPU that torch can use, so nothing was measured.\n"
 
 
+@pytest.mark.drill
 def test_pictures_and_questions_are_measured_and_the_machine_is_named(tmp_path: Path) -> None:
     save_tiny_clip(tmp_path)
     load = GpuLoad(clip="tiny", tag="", pictures=40, vlm=Shape(16, 16), personas=1)

@@ -79,7 +79,9 @@ class SharedPicture:
         windows = (getattr(config, name, None) for name in _WINDOWS)
         self._window = min((each for each in windows if each), default=inf)
         self._kept: _Prefix | None = None
-        self.as_tree = True
+        rope = getattr(config, "rope_parameters", None) or {}
+        # positions that a longer chat stretches stay so, and a second try would compare like to like
+        self.as_tree = rope.get("rope_type") not in ("dynamic", "longrope")
         """Endings in one row; else in a row each, where the model takes no such positions."""
 
     def keeps(self, key: Hashable) -> bool:

@@ -44,7 +44,6 @@ CHUNK = 256
 """Runs of a file: one more run has at most so many read anew."""
 _KEY, _NOTES = b"feedsway.ledgers", b"feedsway.notes"
 _MANY_NOTES = TypeAdapter(tuple[RunNotes, ...])
-_VIEWS = tuple(name for name in COLUMNS if name != "run")
 
 
 def read_ledgers(data: DataFolder, paths: Sequence[Path], progress: Progress = iter) -> LedgerRows:

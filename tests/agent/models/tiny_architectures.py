@@ -89,6 +89,47 @@ def save_qwen(folder: Path) -> Path:
     return _save(folder, Qwen2_5_VLForConditionalGeneration(config), processor)
 
 
+def save_qwen3(folder: Path) -> Path:
+    """Save a random Qwen3-VL: M-RoPE interleaved, pictures put into several layers."""
+    load_torch()
+    from transformers import (
+        Qwen2VLImageProcessor,
+        Qwen3VLConfig,
+        Qwen3VLForConditionalGeneration,
+        Qwen3VLProcessor,
+        Qwen3VLVideoProcessor,
+    )
+
+    names = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>")
+    words = _words(*names)
+    picture, video, start, end = words.convert_tokens_to_ids(list(names))
+    rope = {"rope_type": "default", "mrope_section": [2, 3, 3], "mrope_interleaved": True}
+    config = Qwen3VLConfig(
+        text_config={**_TEXT, "head_dim": 16, "vocab_size": len(words), "rope_parameters": rope},
+        vision_config={
+            "depth": 2,
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_heads": 2,
+            "out_hidden_size": 32,
+            "deepstack_visual_indexes": [0, 1],
+            "num_position_embeddings": 64,
+        },
+        image_token_id=picture,
+        video_token_id=video,
+        vision_start_token_id=start,
+        vision_end_token_id=end,
+    )
+    sizes = {"shortest_edge": 56 * 56, "longest_edge": 112 * 112}
+    processor = Qwen3VLProcessor(
+        Qwen2VLImageProcessor(size=sizes, patch_size=16),
+        words,
+        Qwen3VLVideoProcessor(),
+        chat_template=_template("<|vision_start|><|image_pad|><|vision_end|>"),
+    )
+    return _save(folder, Qwen3VLForConditionalGeneration(config), processor)
+
+
 def save_gemma(folder: Path, *, both_ways: bool = False) -> Path:
     """Save a random Gemma 3: sliding windows; ``both_ways``: its words see later words."""
     load_torch()
@@ -253,6 +294,7 @@ def save_idefics(folder: Path) -> Path:
 SHARED: dict[str, Callable[[Path], Path]] = {
     "llava": tiny.save_llava,
     "qwen2_5_vl": save_qwen,
+    "qwen3_vl": save_qwen3,
     "gemma3": save_gemma,
     "mllama": save_mllama,
     "lfm2_vl": save_lfm2,

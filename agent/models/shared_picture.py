@@ -80,7 +80,7 @@ class SharedPicture:
         self._window = min((each for each in windows if each), default=inf)
         self._kept: _Prefix | None = None
         rope = getattr(config, "rope_parameters", None) or {}
-        # positions that a longer chat stretches stay so, and a second try would compare like to like
+        # a longer chat stretches positions for good: a second try would compare like with like
         self.as_tree = rope.get("rope_type") not in ("dynamic", "longrope")
         """Endings in one row; else in a row each, where the model takes no such positions."""
 

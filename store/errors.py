@@ -15,6 +15,7 @@
     │  ├─ BadName(text)
     │  └─ OutsideFolder(path, folder)
     ├─ FolderFault             the data folder itself
+    │  ├─ DataUrlRefused(url)         a store elsewhere that cannot hold it
     │  ├─ DataUnreadable(path)        a file in it cannot be read
     │  └─ DataUnwritable(path)        it cannot be written, or the disk is full
     ├─ EncoderFault
@@ -145,6 +146,13 @@ class OutsideFolder(PathRefused):
 
 class FolderFault(StoreError):
     """The data folder cannot be used."""
+
+
+class DataUrlRefused(FolderFault):
+    """A store elsewhere cannot hold the data folder."""
+
+    def __init__(self, url: str, problem: str) -> None:
+        super().__init__(f"{url} {problem}. Type: --data s3://BUCKET/FOLDER, or --data FOLDER")
 
 
 class DataUnreadable(FolderFault):

@@ -24,6 +24,7 @@ from agent.models.base import Model, Question, Reply, WrappedModel, question_key
 from agent.models.paid_calls import CappedAccounts
 from personas import strategies
 from store.jsonl.atomic import write_whole
+from store.jsonl.mirrors import fetch_missing
 
 
 class ReplyFiles:
@@ -66,6 +67,7 @@ def is_answer(question: Question, reply: Reply) -> bool:
 def _read(path: Path) -> Reply | None:
     """Return a kept reply; one that is not there or is damaged is asked for again."""
     try:
+        fetch_missing(path)
         fields = json.loads(path.read_bytes())
         fields.pop("frames", None)
         vector = fields.pop("image_vector")

@@ -21,6 +21,7 @@ from agent.run.playground_process import VISITOR, PlaygroundSite
 from agent.run.site_counts_vs_ledger import Witness
 from agent.run_config import RunConfig
 from store.frames.frame_store import FrameStore
+from store.jsonl.mirrors import follow
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
 
@@ -130,6 +131,7 @@ async def _start_site(
     state = data.run_dir(run_id) / "playground"
     if config.account is not None:  # what the recommender knows of it is one run's at a time, too
         state = stack.enter_context(BrowserProfile(data, "playground", config.account)).path
+    follow(state)
     site = PlaygroundSite(config.site, config.seed, state, config.account or VISITOR)
     stack.push_async_callback(site.stop)
     await site.start()

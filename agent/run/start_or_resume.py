@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import shutil
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -41,6 +40,7 @@ from agent.run.yoked_control import YokedSchedule, schedule_yoke
 from agent.run_config import RunConfig
 from personas import strategies
 from store.frames.frame_store import FrameStore
+from store.jsonl.paths import remove_within
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger, LedgerWriter, read, read_each
 from store.runs.ledger_lines import Judgement, RunFinished, RunResumed, RunStarted, Step, Video
@@ -213,7 +213,7 @@ def _pacer(config: RunConfig, folder: RunFolder, onlooker: RunWatcher) -> SlowHa
 def _forget_unstarted(path: Path) -> None:
     """Remove the folder of a run that was refused before its first line."""
     if path.exists() and path.stat().st_size == 0:
-        shutil.rmtree(path.parent)
+        remove_within(path.parent.parent, path.parent)
 
 
 async def _load_judge(config: RunConfig) -> ModelJudge:

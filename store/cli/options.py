@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from platformdirs import user_cache_path
 
 from store.errors import NothingKept
 from store.jsonl.atomic import restrict_umask
+from store.jsonl.mirrors import CACHE_MARK
 from store.runs.shards import WHOLE, Shard
 from store.terminal.exit_codes import examples
 from store.terminal.exit_codes import json_option as json_option
-from store.terminal.printing import echo, rewrite
+from store.terminal.printing import echo, remark, rewrite
 
 if TYPE_CHECKING:
     from store.index.build import Progress
@@ -23,11 +25,40 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def restrict_access(context: click.Context, _: click.Parameter, root: Path) -> Path:
-    """Have what the command makes, by others' code and children too, be as open as the folder."""
+class DataPath(click.Path):
+    """A data folder, or the URL of one in a store elsewhere."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if "://" in str(value) else super().convert(value, param, ctx)
+
+
+def open_data(context: click.Context, _: click.Parameter, given: Path | str) -> Path:
+    """Return the data folder; of a store elsewhere its cache, kept alike while the command runs.
+
+    What the command makes, by others' code and children too, is as open as the folder.
+    """
+    root, url = _find_root(given)
     former = restrict_umask(root)
     context.call_on_close(lambda: os.umask(former))
+    if url is not None:
+        from store.remote.mounting import LEASE_S, mount
+
+        lease_s = float(os.environ.get("FEEDSWAY_LEASE_S") or LEASE_S)
+        context.call_on_close(mount(url, root, remark, bar(f"Fetching {url}"), lease_s))
     return root
+
+
+def _find_root(given: Path | str) -> tuple[Path, str | None]:
+    if isinstance(given, Path) and not (given / CACHE_MARK).is_file():
+        return given, None
+    from store.remote.mounting import cache_of, read_mark
+
+    if isinstance(given, Path):
+        mark = read_mark(given)
+        return given, mark.url if mark else None
+    caches = os.environ.get("FEEDSWAY_CACHE")
+    folder = Path(caches) if caches else user_cache_path("feedsway") / "data"
+    return cache_of(given, folder), given
 
 
 def declare_data(name: str) -> Callable[[Command], Command]:
@@ -35,12 +66,12 @@ def declare_data(name: str) -> Callable[[Command], Command]:
     return click.option(
         "--data",
         name,
-        type=click.Path(file_okay=False, path_type=Path),
+        type=DataPath(file_okay=False, path_type=Path),
         envvar="FEEDSWAY_DATA",
         default=Path("data"),
-        callback=restrict_access,
+        callback=open_data,
         show_default=True,
-        help="Folder where everything is kept (or FEEDSWAY_DATA).",
+        help="Folder where everything is kept, or its URL: s3://BUCKET/FOLDER (or FEEDSWAY_DATA).",
     )
 
 

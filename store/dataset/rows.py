@@ -240,7 +240,7 @@ def gather(data: DataFolder, choice: RowChoice) -> ExportRows:
         found.names = Pseudonyms(key_of(data.pseudonym_key), found.people)
     for started, step in steps:
         for number, frame in enumerate(step.frames):
-            if frames.path(frame.sha256).is_file():
+            if frames.has(frame.sha256):
                 found.rows.append(_row(started, step, number))
             else:
                 found.problems.append(f"{frames.path(frame.sha256)} is missing.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from store.errors import BadName, DamagedFrame, DataUnreadable, DataUnwritable
 from store.jsonl.atomic import TEMPORARY, write_whole
+from store.jsonl.mirrors import fetch_missing, mirror_of
 from store.jsonl.paths import path_within, remove_within
 from store.untrusted.size_limits import open_picture
 
@@ -112,6 +113,8 @@ class FrameStore:
             # a power cut can leave a name without its bytes: that is not the frame, so write it
             if not (path.is_file() and path.stat().st_size == len(jpeg)):
                 write_whole(path, jpeg, sync=sync)
+            elif (mirror := mirror_of(path)) is not None:
+                mirror.put_file(path, jpeg)  # a killed call may have kept it here alone
         except OSError as error:
             raise DataUnwritable(path, error.strerror or str(error)) from None
         return sha256
@@ -125,6 +128,12 @@ class FrameStore:
             raise BadName(sha256)
         return path_within(self.root, self.root / sha256[:2] / f"{sha256}.jpg")
 
+    def has(self, sha256: str) -> bool:
+        """Whether the frame can be had; where it is in a mirrored store alone, it is brought."""
+        path = self.path(sha256)
+        fetch_missing(path)
+        return path.is_file()
+
     def remove(self, sha256: str) -> None:
         """Delete a frame, if it is there; raises as ``path``, and ``OSError``."""
         remove_within(self.root, self.path(sha256))
@@ -135,6 +144,10 @@ class FrameStore:
         Raises ``DamagedFrame`` where the bytes are not those that the name promises.
         """
         path = self.path(sha256)
+        try:
+            fetch_missing(path)
+        except OSError as error:
+            raise DataUnreadable(path, str(error)) from None
         if path.exists() and not path.is_file():  # a pipe would be waited for
             raise DataUnreadable(path, "it is no regular file")
         try:

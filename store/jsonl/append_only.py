@@ -16,6 +16,7 @@ from pydantic_core import from_json
 from store.errors import DataUnwritable, RunLocked
 from store.jsonl.atomic import make_folder, open_private, sync_folder, write_whole
 from store.jsonl.locks import LockHeld, NamedLock
+from store.jsonl.mirrors import Mirror, mirror_of
 
 
 class LineFile:
@@ -31,6 +32,7 @@ class LineFile:
     def __init__(self, path: Path, *, fsync: bool = True, kept_open: bool = True) -> None:
         self._path = path
         self._fsync, self._kept_open = fsync, kept_open
+        self._mirror: Mirror | None = None
         make_folder(path.parent, sync=fsync)
         new = not path.exists()
         self._file = open_private(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
@@ -44,17 +46,23 @@ class LineFile:
                 os.fsync(self._file)
                 if new:
                     sync_folder(path.parent)
+            self._mirror = mirror_of(path)
+            if self._mirror is not None:
+                self._mirror.open_lines(path)
         except OSError:
             self.close()
             raise
         if not kept_open:
-            self.close()
+            self._close_file()
 
     def append(self, lines: bytes) -> None:
         """Commit lines, each with its newline, or none of them.
 
-        Raises ``OSError`` where the disk refused; the next append is valid all the same.
+        A mirror is told first, so that it never has less. Raises ``OSError`` where the disk or the
+        mirror refused; the next append is valid all the same.
         """
+        if self._mirror is not None:
+            self._mirror.put_lines(self._path, self._size, lines, wait=True)
         if not self._kept_open:
             self._file = os.open(self._path, os.O_RDWR | os.O_APPEND)  # never made anew
         try:
@@ -71,7 +79,7 @@ class LineFile:
             self._size += len(lines)
         finally:
             if not self._kept_open:
-                self.close()
+                self._close_file()
 
     def _undo(self) -> None:
         """If even this fails, the next append tries again."""
@@ -81,6 +89,11 @@ class LineFile:
             return
 
     def close(self) -> None:
+        self._close_file()
+        if self._mirror is not None:
+            self._mirror.close_lines(self._path)
+
+    def _close_file(self) -> None:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1

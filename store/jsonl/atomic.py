@@ -13,6 +13,8 @@ import stat
 import threading
 from pathlib import Path
 
+from store.jsonl.mirrors import mirror_of
+
 TEMPORARY = ".tmp"
 """Suffix of a file that is still being written; one left behind by a killed process is harmless."""
 
@@ -47,6 +49,13 @@ def open_private(path: Path, flags: int) -> int:
 
 
 def write_whole(path: Path, content: bytes, *, sync: bool = True) -> None:
+    """Write a file as a whole, here and where its data folder is mirrored; see ``write_here``."""
+    if (mirror := mirror_of(path)) is not None:
+        mirror.put_file(path, content)
+    write_here(path, content, sync=sync)
+
+
+def write_here(path: Path, content: bytes, *, sync: bool = True) -> None:
     """Write a file under a temporary name beside its place, then rename it.
 
     Its folder is made if needed. With ``sync`` the bytes and the new name are on the disk at the

@@ -17,6 +17,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from store.jsonl.atomic import PRIVATE_FILE, SHARED_FILE, is_shared, make_folder, open_private
+from store.jsonl.mirrors import mirror_of
 
 
 class LockHeld(Exception):
@@ -26,7 +27,8 @@ class LockHeld(Exception):
 class NamedLock:
     """A lock file that names its holder: process, machine, since when, and command.
 
-    Its folder is made if needed; the file stays after release.
+    Its folder is made if needed; the file stays after release. In a mirrored data folder it is
+    leased beside other machines too.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,8 +44,20 @@ class NamedLock:
             self._lock.acquire(timeout=patience_s)
         except Timeout:
             raise LockHeld(holder(self.path) or "another process") from None
+        try:
+            if (mirror := mirror_of(self.path)) is not None:
+                mirror.hold(self.path, patience_s)
+        except BaseException:
+            self._unlock()
+            raise
 
     def release(self) -> None:
+        if self._lock.is_locked:
+            if (mirror := mirror_of(self.path)) is not None:
+                mirror.release(self.path)
+            self._unlock()
+
+    def _unlock(self) -> None:
         if self._lock.is_locked:
             self.path.write_bytes(b"")  # nobody holds it, so nobody is named
             self._lock.release()

@@ -19,6 +19,7 @@ from pydantic import AfterValidator, StringConstraints
 from store.errors import BadName, OutsideFolder
 from store.jsonl.atomic import make_folder, sync_folder
 from store.jsonl.locks import LockHeld, NamedLock
+from store.jsonl.mirrors import mirror_of
 
 LONGEST_NAME = 200
 """Characters; file systems take 255 bytes, and endings are added."""
@@ -83,6 +84,8 @@ def remove_within(folder: Path, path: Path) -> None:
     Raises ``OutsideFolder`` before anything is deleted, and ``OSError``.
     """
     path_within(folder, path)
+    if (mirror := mirror_of(path)) is not None:
+        mirror.delete(path)
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

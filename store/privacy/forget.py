@@ -115,7 +115,7 @@ def _carry_out(data: DataFolder, request: Request, todo: ForgetPlan) -> ForgetRe
         _rewrite(run, request)
     data.remove(data.compact_dir)  # after the ledgers: what is compacted from now on tells nothing
     redaction.sweep(data)
-    data.forgetting.unlink()
+    data.remove(data.forgetting)
     sync_folder(data.root)
     return ForgetResult(
         len(todo.videos),

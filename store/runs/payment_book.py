@@ -24,6 +24,7 @@ from store.jsonl.append_only import committed
 from store.jsonl.atomic import make_folder, open_private, sync_folder
 from store.jsonl.base_record import Record, tell_fault
 from store.jsonl.locks import LockHeld, NamedLock
+from store.jsonl.mirrors import mirror_of
 from store.untrusted.clean_fields import MOST_COUNT, MOST_USD
 
 Cost = Annotated[float, Field(ge=0, le=MOST_USD)]
@@ -262,6 +263,8 @@ class PaymentBook:
         counts as much as was reserved.
         """
         make_folder(path.parent)
+        if (mirror := mirror_of(path)) is not None:
+            mirror.put_lines(path, self._offset, text, wait=sync)
         new = not path.exists()
         file = open_private(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         try:

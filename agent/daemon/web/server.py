@@ -204,10 +204,10 @@ class _Pages:
     async def frame(self, request: Request) -> Response:
         sha256 = request.path_params["sha256"]
         try:
-            path = self._frames.path(sha256)
+            path = self._frames.path(sha256) if self._frames.has(sha256) else None
         except StoreError:  # no hash, or a link that leads elsewhere
             path = None
-        if path is None or not path.is_file():
+        if path is None:
             return JSONResponse({"error": "no such frame"}, 404)
         headers = {"Cache-Control": "private, max-age=31536000, immutable"}
         return FileResponse(path, media_type="image/jpeg", headers=headers)

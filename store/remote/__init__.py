@@ -1,0 +1,1 @@
+"""Data folders beyond one disk: an object store, leases in it, and a cache on each machine."""

@@ -1,0 +1,254 @@
+"""Keeps a data folder and its store alike while something is written.
+
+The store is written first, so that what a machine has is never more than the store has: whoever
+dies loses nothing that was acknowledged, and another machine goes on from there. Frames and replies
+go up beside the work, and are all there before a line is.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from store.remote import object_names as names
+from store.remote.cache_state import CachedFile, CacheState
+from store.remote.leases import LEASE_S, LeaseKeeper
+from store.remote.object_store import RemoteStore
+
+_AT_ONCE = 8
+_MOST_PARTS = 1000
+_JOIN_PARTS = 4
+"""A file of more parts is put together when it is closed."""
+
+
+class FolderMirror:
+    """One process's view of a mirrored data folder; see ``store.jsonl.mirrors.Mirror``."""
+
+    def __init__(
+        self, root: Path, store: RemoteStore, machine: str, lease_s: float = LEASE_S
+    ) -> None:
+        self.root, self.store, self.machine = Path(os.path.realpath(root)), store, machine
+        self.state = CacheState.read(self.root)
+        self.leases = LeaseKeeper(store, machine, lease_s)
+        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="mirror")
+        self._pending: dict[str, Future[None]] = {}
+        self._up: set[str] = set()
+        self._replies: set[str] | None = None
+        self._lines: dict[str, names.StoredLines] = {}
+        """Files of lines that this process writes."""
+        self._followed: set[Path] = set()
+        self._guard = threading.RLock()
+
+    def hold(self, lock: Path, patience_s: float) -> None:
+        """Lease what a lock stands for; raises ``LockHeld``, and ``OSError``."""
+        if names.is_leased(self.place(lock)):
+            self.leases.hold(self.place(lock), patience_s)
+
+    def release(self, lock: Path) -> None:
+        self.leases.release(self.place(lock))
+
+    def open_lines(self, path: Path) -> None:
+        """Begin to write a file of lines, which is here as the store has it.
+
+        What is here beyond that goes up. Raises ``OSError`` where the store has more, or other
+        lines: another machine went on with the file since this command began.
+        """
+        place = self.place(path)
+        if place == names.BOOK or not names.is_mirrored(place):
+            return
+        stored = self.stored_lines(place)
+        kept = self.read_lines(stored)
+        here = path.read_bytes()
+        if not here.startswith(kept):
+            raise OSError("another machine went on with it. Type the same command again")
+        with self._guard:
+            self._lines[place] = stored
+            if len(here) > len(kept):
+                self._add_part(place, here[len(kept) :])
+
+    def put_lines(self, path: Path, start: int, lines: bytes, *, wait: bool = True) -> None:
+        """Put up lines that are about to be appended, once all before them is up."""
+        place = self.place(path)
+        if not names.is_mirrored(place):
+            return
+        if place == names.BOOK:
+            self._put_payment(lines, wait=wait)
+            return
+        with self._guard:
+            self.settle()
+            self._put_tails()
+            if self._lines[place].size != start:
+                raise OSError("an earlier commit is unfinished. Type the same command again")
+            self._add_part(place, lines)
+
+    def close_lines(self, path: Path) -> None:
+        place = self.place(path)
+        with self._guard:
+            stored = self._lines.pop(place, None)
+            if stored is None:
+                return
+            if len(stored.parts) > _JOIN_PARTS and not self.leases.lost():
+                stored = self._replace_lines(place, stored, path.read_bytes()[: stored.size])
+            self.state.versions[place] = stored.version
+
+    def put_file(self, path: Path, content: bytes) -> None:
+        place = self.place(path)
+        if not names.is_mirrored(place):
+            return
+        if names.is_lazy(place):
+            self._put_beside(place, content)
+            return
+        with self._guard:
+            self.settle()
+            self.leases.check()
+            if place == names.BOOK:
+                known = set(path.read_bytes().splitlines(keepends=True)) if path.exists() else set()
+                new = [line for line in content.splitlines(keepends=True) if line not in known]
+                self.store.create(names.book_part_name(self.machine), b"".join(new))
+            elif names.is_lines(place):
+                stored = self._replace_lines(place, self.stored_lines(place), content)
+                if place in self._lines:
+                    self._lines[place] = stored
+                self.state.versions[place] = stored.version
+            else:
+                self.store.put(place, content)
+
+    def delete(self, path: Path) -> None:
+        """Delete a file, or all below a folder, from the store."""
+        place = self.place(path)
+        with self._guard:
+            self.settle()
+            found = [each.name for each in self.store.find(place)]
+            self.store.delete([*found, place] if names.is_mirrored(place) else found)
+            self._up -= {place, *found}
+
+    def fetch(self, path: Path) -> None:
+        place = self.place(path)
+        if not names.is_mirrored(place) or not names.is_lazy(place):
+            return
+        if place.startswith("cache/") and place not in self._known_replies():
+            return
+        content = self.store.get(place)
+        if content is not None:
+            self.state.write_here(path, content)
+
+    def follow(self, folder: Path) -> None:
+        for path in sorted(folder.glob("*.jsonl")):
+            self.open_lines(path)
+        self._followed.add(folder)
+
+    def settle(self) -> None:
+        """Wait until everything that goes up beside the work is up; raises ``OSError``."""
+        with self._guard:
+            pending, self._pending = self._pending, {}
+        for place, each in pending.items():
+            try:
+                each.result()
+            except OSError:
+                self._up.discard(place)
+                raise
+
+    def close(self) -> None:
+        """Put up what others wrote, give leases back, and stop; raises ``OSError``."""
+        try:
+            with self._guard:
+                self.settle()
+                self._put_tails()
+                for place in list(self._lines):
+                    self.close_lines(self.root / place)
+                self._put_rest()
+                self.state.save()
+        finally:
+            self.leases.close()
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def place(self, path: Path) -> str:
+        """Return where a path lies in the data folder, with slashes."""
+        whole = Path(os.path.realpath(path.parent)) / path.name
+        return "" if whole == self.root else whole.relative_to(self.root).as_posix()
+
+    def stored_lines(self, place: str) -> names.StoredLines:
+        return names.arrange(self.store.find(place))
+
+    def read_lines(self, stored: names.StoredLines) -> bytes:
+        """Return a file's content; raises ``OSError`` where a part has gone since it was listed."""
+        contents = list(self._pool.map(self.store.get, [part.name for part in stored.parts]))
+        parts = [content for content in contents if content is not None]
+        if len(parts) < len(contents):
+            raise OSError("another machine rewrites it. Type the same command again")
+        return b"".join(parts)
+
+    def map(self, work: Callable[[str], None], places: list[str]) -> None:
+        """Do something for many places at once; raises what the first failure raised."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for _ in pool.map(work, places):
+                continue
+
+    def _add_part(self, place: str, lines: bytes) -> None:
+        self.leases.check()
+        stored = self._lines[place]
+        version = stored.version or 1
+        part = names.Part(
+            names.part_name(place, version, stored.size), version, stored.size, len(lines)
+        )
+        if not self.store.create(part.name, lines):
+            raise OSError("another machine went on with it. Type the same command again")
+        stored = names.StoredLines(version, (*stored.parts, part), stored.stale)
+        if len(stored.parts) >= _MOST_PARTS:
+            stored = self._replace_lines(place, stored, self.read_lines(stored))
+        self._lines[place] = stored
+
+    def _replace_lines(
+        self, place: str, stored: names.StoredLines, content: bytes
+    ) -> names.StoredLines:
+        """Write a whole new version, which counts from then on, and delete the older parts."""
+        version = stored.version + 1
+        name = names.part_name(place, version, 0)
+        if not self.store.create(name, content):
+            raise OSError("another machine rewrites it. Type the same command again")
+        self.store.delete([*(part.name for part in stored.parts), *stored.stale])
+        return names.StoredLines(version, (names.Part(name, version, 0, len(content)),))
+
+    def _put_payment(self, lines: bytes, *, wait: bool) -> None:
+        name = names.book_part_name(self.machine)
+        if wait:
+            with self._guard:
+                self.settle()
+            self.leases.check()
+            self.store.create(name, lines)
+        else:
+            self._put_beside(name, lines)
+
+    def _put_beside(self, place: str, content: bytes) -> None:
+        if place not in self._up:
+            self._up.add(place)
+            self._pending[place] = self._pool.submit(self.store.put, place, content)
+
+    def _put_tails(self) -> None:
+        for folder in self._followed:
+            for path in sorted(folder.glob("*.jsonl")):
+                place = self.place(path)
+                self._lines.setdefault(place, names.StoredLines())
+                new = path.read_bytes()[self._lines[place].size :]
+                whole = new[: new.rfind(b"\n") + 1]
+                if whole:
+                    self._add_part(place, whole)
+
+    def _put_rest(self) -> None:
+        """Put up whole files that were written by others' code: logs, reports, figures."""
+        for path in self.state.files_here():
+            place = self.place(path)
+            mine = names.is_mirrored(place) and not names.is_lazy(place)
+            if mine and not names.is_lines(place) and self.state.changed(place, path):
+                self.store.put(place, path.read_bytes())
+                found = self.store.look(place)
+                if found is not None:
+                    self.state.files[place] = CachedFile.of(path, found.tag)
+
+    def _known_replies(self) -> set[str]:
+        if self._replies is None:
+            self._replies = {each.name for each in self.store.find("cache")}
+        return self._replies | self._up

@@ -1,0 +1,164 @@
+"""Brings a cache up to what its store has, when a command begins.
+
+Frames and replies are left where they are until somebody reads them. Nothing that was changed here
+is overwritten: where both sides went on, the store's stands and ours is kept aside.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from store.jsonl.locks import NamedLock, holder
+from store.jsonl.paths import remove_within
+from store.remote import object_names as names
+from store.remote.cache_state import CachedFile
+from store.remote.mirror import FolderMirror
+from store.remote.object_store import StoredObject
+
+ASIDE = ".aside"
+"""Folder of the cache with what another machine went on beyond."""
+_PATIENCE_S = 120.0
+_FRESH_S = 600.0
+"""A frame that is so new may be on its way up."""
+
+Progress = Callable[[int, int], None]
+"""Told how many files of how many are looked at."""
+
+
+class Pull:
+    """One look at the whole store but frames and replies."""
+
+    def __init__(self, mirror: FolderMirror, progress: Progress) -> None:
+        self._mirror, self._progress = mirror, progress
+        self.aside: list[Path] = []
+        """Where files were put whose lines or bytes the store does not have."""
+        self._rewritten = False
+
+    def run(self) -> None:
+        """Bring what is newer there; raises ``OSError`` where the store cannot be reached."""
+        lock = NamedLock(self._mirror.root / ".mirror.lock")
+        lock.acquire(_PATIENCE_S)
+        try:
+            found = self._list()
+            if not found and self._mirror.state.versions:
+                raise OSError("it is empty, and the cache here is not")
+            work = sorted(found)
+            done = 0
+
+            def bring(place: str) -> None:
+                nonlocal done
+                self._bring(place, found[place])
+                done += 1
+                self._progress(done, len(work))
+
+            self._mirror.map(bring, work)
+            self._drop_deleted(set(found))
+            if self._rewritten:
+                self._drop_frames()
+            self._mirror.state.save()
+        finally:
+            lock.release()
+
+    def _list(self) -> dict[str, list[StoredObject]]:
+        store = self._mirror.store
+        objects = store.top_objects()
+        for folder in store.folders():
+            if folder not in names.LAZY:
+                objects += store.find(folder)
+        found: dict[str, list[StoredObject]] = {}
+        for each in objects:
+            place = names.file_of(each.name)
+            if names.is_mirrored(place):
+                found.setdefault(place, []).append(each)
+        return found
+
+    def _bring(self, place: str, objects: list[StoredObject]) -> None:
+        path = self._mirror.root / place
+        if place == names.BOOK:
+            self._bring_book(path, sorted(each.name for each in objects))
+        elif names.is_lines(place):
+            self._bring_lines(place, path, names.arrange(objects))
+        else:
+            self._bring_file(place, path, objects[0])
+
+    def _bring_lines(self, place: str, path: Path, stored: names.StoredLines) -> None:
+        state = self._mirror.state
+        here = path.read_bytes() if path.exists() else b""
+        known = state.versions.get(place)
+        if known == stored.version and len(here) == stored.size:
+            return
+        if holder(path.with_suffix(".lock")) is not None:
+            return  # somebody here writes it, and keeps both alike
+        kept = self._mirror.read_lines(stored)
+        if not here.startswith(kept):
+            if here and not kept.startswith(here):
+                self._rewritten = True
+                if known is None or known == stored.version:
+                    self._put_aside(place, path)
+            state.write_here(path, kept)
+        state.versions[place] = stored.version
+
+    def _bring_file(self, place: str, path: Path, stored: StoredObject) -> None:
+        state = self._mirror.state
+        known = state.files.get(place)
+        if path.exists() and known is not None and known.tag == stored.tag:
+            return
+        content = self._mirror.store.get(stored.name)
+        if content is None:
+            return
+        if not path.exists() or path.read_bytes() != content:
+            if path.exists() and state.changed(place, path):
+                self._put_aside(place, path)
+            state.write_here(path, content)
+        state.files[place] = CachedFile.of(path, stored.tag)
+
+    def _bring_book(self, path: Path, parts: list[str]) -> None:
+        """Add lines of other machines; each is written once, since each names its call."""
+        lock = NamedLock(path.with_suffix(".lock"))
+        lock.acquire(_PATIENCE_S)
+        try:
+            here = path.read_bytes() if path.exists() else b""
+            known = set(here.splitlines(keepends=True))
+            missing = [name for name in parts if name not in self._mirror.state.files]
+            new: list[bytes] = []
+            for name in missing:
+                for line in (self._mirror.store.get(name) or b"").splitlines(keepends=True):
+                    if line not in known:
+                        known.add(line)
+                        new.append(line)
+            if new:
+                whole = here[: here.rfind(b"\n") + 1]
+                self._mirror.state.write_here(path, whole + b"".join(new))
+            self._mirror.state.files |= {name: CachedFile("", 0, 0) for name in missing}
+        finally:
+            lock.release()
+
+    def _put_aside(self, place: str, path: Path) -> None:
+        aside = self._mirror.root / ASIDE / f"{place}.{time.time_ns()}"
+        self._mirror.state.write_here(aside, path.read_bytes())
+        self.aside.append(aside)
+
+    def _drop_deleted(self, found: set[str]) -> None:
+        """Delete what the store had once and has no more: it was forgotten elsewhere."""
+        state = self._mirror.state
+        for place in (state.files.keys() | state.versions.keys()) - found:
+            path = self._mirror.root / place
+            if names.file_of(place) in found or holder(path.with_suffix(".lock")) is not None:
+                continue
+            if place in state.files and path.exists() and state.changed(place, path):
+                self._put_aside(place, path)
+            remove_within(self._mirror.root, path)
+            state.files.pop(place, None)
+            state.versions.pop(place, None)
+            self._rewritten = True
+
+    def _drop_frames(self) -> None:
+        """Delete frames and replies here that were deleted from the store."""
+        kept = {each.name for top in names.LAZY for each in self._mirror.store.find(top)}
+        for top in names.LAZY:
+            for path in (self._mirror.root / top).glob("??/*"):
+                old = time.time() - path.stat().st_mtime > _FRESH_S
+                if old and self._mirror.place(path) not in kept:
+                    path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The commands that keep a copy, and that keep others out: backup, restore and protect."""
+"""The commands about copies, and who may read: backup, restore, cache and protect."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from store.cli.options import bar, data_option, epilog, json_option, kept
+from store.jsonl.mirrors import fetch_below, mirror_of
 from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def backup(file: Path, with_profiles: bool, root: Path, as_json: bool) -> None:
     """
     from store.maintenance import backup as copies
 
+    fetch_below(root, bar("Fetching frames"))
     told = bar("Packing")
     packed = copies.backup(
         kept(root), file, datetime.now(UTC), profiles=with_profiles, progress=told
@@ -90,6 +92,32 @@ def restore(
     echo(f"For the index, type: python -m store index --data {root}", err=True)
     if not report.sound:
         raise click.exceptions.Exit(1)
+
+
+@click.command(epilog=epilog("cache --data s3://bucket/study", "cache --free"))
+@click.option("--fetch", is_flag=True, help="Bring every frame and kept reply here.")
+@click.option("--free", is_flag=True, help="Delete frames and replies here that the store has.")
+@data_option
+@json_option
+def cache(fetch: bool, free: bool, root: Path, as_json: bool) -> None:
+    """Tell where the cache of a data folder in a store elsewhere lies, and fill or empty it."""
+    from store.maintenance.stats import size_told
+
+    mirror = mirror_of(root)
+    if mirror is None:
+        raise click.UsageError(f"{root} is no cache. Type: --data s3://BUCKET/FOLDER")
+    if fetch and free:
+        raise click.UsageError("Type: --fetch, or --free, one of them.")
+    came = mirror.fetch_below(root, bar("Fetching")) if fetch else 0
+    went = mirror.free() if free else 0
+    size = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
+    if as_json:
+        told = {"folder": str(root), "bytes": size, "fetched": came, "freed": went}
+        echo(json.dumps(told, indent=2))
+        return
+    if fetch or free:
+        echo(f"{count_of(came + went, 'file')} {'fetched' if fetch else 'deleted here'}.")
+    echo(f"{root} holds {size_told(size)}.")
 
 
 @click.command(epilog=epilog("protect", "protect --json"))

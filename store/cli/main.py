@@ -52,6 +52,7 @@ for _command in (
     dataset.forget,
     backup.backup,
     backup.restore,
+    backup.cache,
     backup.protect,
     uniting.merge,
 ):

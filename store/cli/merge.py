@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from store.cli.options import bar, data_option, epilog, json_option
+from store.cli.options import DataPath, bar, data_option, epilog, json_option, mount_data
 from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     nargs=-1,
     required=True,
     metavar="FOLDER...",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=DataPath(exists=True, file_okay=False, path_type=Path),
+    callback=lambda context, _, given: tuple(mount_data(context, each) for each in given),
 )
 @click.option(
     "--own",

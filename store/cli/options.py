@@ -33,13 +33,19 @@ class DataPath(click.Path):
 
 
 def open_data(context: click.Context, _: click.Parameter, given: Path | str) -> Path:
-    """Return the data folder; of a store elsewhere its cache, kept alike while the command runs.
+    """Return the data folder, and have what the command makes be as open as that.
 
-    What the command makes, by others' code and children too, is as open as the folder.
+    That goes for what others' code and children make, too.
     """
-    root, url = _find_root(given)
+    root, _url = _find_root(given)
     former = restrict_umask(root)
     context.call_on_close(lambda: os.umask(former))
+    return mount_data(context, given)
+
+
+def mount_data(context: click.Context, given: Path | str) -> Path:
+    """Return a data folder; of a store elsewhere its cache, kept alike while the command runs."""
+    root, url = _find_root(given)
     if url is not None:
         from store.remote.mounting import LEASE_S, mount
 

@@ -7,11 +7,16 @@ without one costs a look at an empty table.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 CACHE_MARK = ".mirror.json"
 """File of a data folder that is such a cache; it says whose."""
+
+
+Progress = Callable[[int, int], None]
+"""Told how many files of how many are done."""
 
 
 class Mirror(Protocol):
@@ -46,6 +51,14 @@ class Mirror(Protocol):
 
     def fetch(self, path: Path) -> None:
         """Bring a file that is not here, if the store has it."""
+        ...
+
+    def fetch_below(self, folder: Path, progress: Progress) -> int:
+        """Bring every frame and reply below a folder that is not here; tell how many came."""
+        ...
+
+    def free(self) -> int:
+        """Delete frames and replies here that the store has; tell how many went."""
         ...
 
     def follow(self, folder: Path) -> None:
@@ -86,3 +99,13 @@ def follow(folder: Path) -> None:
     """Have what another program appends to a folder's files go up too, where there is a mirror."""
     if (mirror := mirror_of(folder)) is not None:
         mirror.follow(folder)
+
+
+def _say_nothing(_done: int, _total: int) -> None:
+    """Tell nobody."""
+
+
+def fetch_below(folder: Path, progress: Progress = _say_nothing) -> int:
+    """Bring all that only the store has, before a whole folder is read; tell how many came."""
+    mirror = mirror_of(folder)
+    return 0 if mirror is None else mirror.fetch_below(folder, progress)

@@ -211,7 +211,7 @@ def _write(
 
 def _others(data: DataFolder) -> tuple[str, ...]:
     names = {path.name for path in data.root.iterdir()} - PLACES
-    own = [name for name in names if not name.endswith((".lock", TEMPORARY))]
+    own = [name for name in names if not name.endswith((".lock", TEMPORARY)) and name[0] != "."]
     linked = [str(path.parent.relative_to(data.root)) for path in data.foreign_ledgers()]
     return tuple(sorted([*own, *linked]))
 

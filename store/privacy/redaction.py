@@ -15,6 +15,7 @@ from typing import TypeVar
 from store.errors import DataUnreadable, DataUnwritable
 from store.jsonl.atomic import TEMPORARY, write_whole
 from store.jsonl.base_record import Record
+from store.jsonl.mirrors import fetch_below
 from store.jsonl.paths import path_within
 from store.privacy import derived_files
 from store.privacy.derived_files import DerivedEntry
@@ -238,8 +239,11 @@ def forget_replies(data: DataFolder, gone: DerivedRemoval) -> int:
     """Delete kept replies about these pictures, or that say what was said about these videos."""
     telling = {text for text in gone.texts if len(text) >= _TELLING}
     frames = gone.frames | gone.shared
+    if not (telling or frames):
+        return 0
+    fetch_below(data.replies_dir)
     count = 0
-    for path in data.replies_dir.glob("??/*.json") if telling or frames else ():
+    for path in data.replies_dir.glob("??/*.json"):
         try:
             told = json.loads(path.read_bytes())
         except (ValueError, RecursionError):

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from store.jsonl.mirrors import Progress
 from store.remote import object_names as names
 from store.remote.cache_state import CachedFile, CacheState
 from store.remote.leases import LEASE_S, LeaseKeeper
@@ -122,7 +123,9 @@ class FolderMirror:
         with self._guard:
             self.settle()
             found = [each.name for each in self.store.find(place)]
-            self.store.delete([*found, place] if names.is_mirrored(place) else found)
+            if not found and names.is_mirrored(place):
+                found = [place]
+            self.store.delete(found)
             self._up -= {place, *found}
 
     def fetch(self, path: Path) -> None:
@@ -134,6 +137,34 @@ class FolderMirror:
         content = self.store.get(place)
         if content is not None:
             self.state.write_here(path, content)
+
+    def fetch_below(self, folder: Path, progress: Progress) -> int:
+        place = self.place(folder)
+        tops = (place,) if place else names.LAZY
+        found = [each.name for top in tops for each in self.store.find(top)]
+        missing = [place for place in found if not (self.root / place).exists()]
+        done = 0
+
+        def bring(place: str) -> None:
+            nonlocal done
+            self.fetch(self.root / place)
+            done += 1
+            progress(done, len(missing))
+
+        self.map(bring, missing)
+        return len(missing)
+
+    def free(self) -> int:
+        """Delete frames and replies here that the store has; tell how many went."""
+        self.settle()
+        sizes = {each.name: each.size for top in names.LAZY for each in self.store.find(top)}
+        gone = 0
+        for place, size in sizes.items():
+            path = self.root / place
+            if path.is_file() and path.stat().st_size == size:
+                path.unlink()
+                gone += 1
+        return gone
 
     def follow(self, folder: Path) -> None:
         for path in sorted(folder.glob("*.jsonl")):

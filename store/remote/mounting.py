@@ -11,11 +11,11 @@ from pathlib import Path
 from store.errors import DataUnwritable, DataUrlRefused
 from store.jsonl.atomic import file_slug, make_folder, write_here
 from store.jsonl.locks import LockHeld, NamedLock
-from store.jsonl.mirrors import CACHE_MARK, forget_mirror, register_mirror
+from store.jsonl.mirrors import CACHE_MARK, Progress, forget_mirror, register_mirror
 from store.remote.leases import LEASE_S as LEASE_S
 from store.remote.mirror import FolderMirror
 from store.remote.object_store import RemoteStore, check_url
-from store.remote.pulling import Progress, Pull
+from store.remote.pulling import Pull
 
 
 @dataclass(frozen=True, slots=True)

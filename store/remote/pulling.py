@@ -7,10 +7,10 @@ is overwritten: where both sides went on, the store's stands and ours is kept as
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from store.jsonl.locks import NamedLock, holder
+from store.jsonl.mirrors import Progress
 from store.jsonl.paths import remove_within
 from store.remote import object_names as names
 from store.remote.cache_state import CachedFile
@@ -22,9 +22,6 @@ ASIDE = ".aside"
 _PATIENCE_S = 120.0
 _FRESH_S = 600.0
 """A frame that is so new may be on its way up."""
-
-Progress = Callable[[int, int], None]
-"""Told how many files of how many are looked at."""
 
 
 class Pull:

@@ -1,0 +1,1 @@
+"""Data folders in a store elsewhere."""

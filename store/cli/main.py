@@ -29,6 +29,7 @@ from store.cli.options import (
     url_option,
 )
 from store.errors import EXIT_CODES, NothingKept
+from store.jsonl.mirrors import fetch_below
 from store.terminal.exit_codes import CommandGroup, ErrorReporter
 from store.terminal.printing import count_of, echo, rewrite
 from store.untrusted.size_limits import UnreadablePicture, decode_picture
@@ -172,6 +173,7 @@ def index(anew: bool, shard: Shard, root: Path, as_json: bool, **options: Any) -
         raise click.UsageError("A part is no index. Type: --rebuild, or --shard, one of them.")
     data, url = kept(root), options["url"]
     encoder = _load(options["encoder_name"])
+    fetch_below(data.frames_dir, bar("Fetching frames"))
     make = rebuild if anew else partial(update, shard=shard)
     report = make(data, encoder, url, bar("Indexing"), options["workers"])
     for problem in report.problems:

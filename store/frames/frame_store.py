@@ -144,10 +144,7 @@ class FrameStore:
         Raises ``DamagedFrame`` where the bytes are not those that the name promises.
         """
         path = self.path(sha256)
-        try:
-            fetch_missing(path)
-        except OSError as error:
-            raise DataUnreadable(path, str(error)) from None
+        fetch_missing(path)
         if path.exists() and not path.is_file():  # a pipe would be waited for
             raise DataUnreadable(path, "it is no regular file")
         try:

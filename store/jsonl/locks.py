@@ -16,6 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from store.errors import DataUnwritable
 from store.jsonl.atomic import PRIVATE_FILE, SHARED_FILE, is_shared, make_folder, open_private
 from store.jsonl.mirrors import mirror_of
 
@@ -38,7 +39,10 @@ class NamedLock:
         self._lock = FileLock(path, thread_local=False, on_acquired=_sign, mode=mode)
 
     def acquire(self, patience_s: float = 0.0) -> None:
-        """Take the lock, waiting up to ``patience_s`` seconds, or raise ``LockHeld``."""
+        """Take the lock, waiting up to ``patience_s`` seconds, or raise ``LockHeld``.
+
+        Raises ``DataUnwritable`` where the store that leases it cannot be reached.
+        """
         make_folder(self.path.parent)
         try:
             self._lock.acquire(timeout=patience_s)
@@ -47,8 +51,10 @@ class NamedLock:
         try:
             if (mirror := mirror_of(self.path)) is not None:
                 mirror.hold(self.path, patience_s)
-        except BaseException:
+        except BaseException as error:
             self._unlock()
+            if isinstance(error, OSError):
+                raise DataUnwritable(self.path, str(error)) from None
             raise
 
     def release(self) -> None:

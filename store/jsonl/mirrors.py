@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from store.errors import DataUnreadable, DataUnwritable
+
 CACHE_MARK = ".mirror.json"
 """File of a data folder that is such a cache; it says whose."""
 
@@ -90,15 +92,26 @@ def mirror_of(path: Path) -> Mirror | None:
 
 
 def fetch_missing(path: Path) -> None:
-    """Bring a file that only the store has, where there is one; raises ``OSError``."""
-    if _MIRRORS and not path.exists() and (mirror := mirror_of(path)) is not None:
+    """Bring a file that only the store has, where there is one; raises ``DataUnreadable``."""
+    if not _MIRRORS or path.exists() or (mirror := mirror_of(path)) is None:
+        return
+    try:
         mirror.fetch(path)
+    except OSError as error:
+        raise DataUnreadable(path, str(error)) from None
 
 
 def follow(folder: Path) -> None:
-    """Have what another program appends to a folder's files go up too, where there is a mirror."""
-    if (mirror := mirror_of(folder)) is not None:
+    """Have what another program appends to a folder's files go up too, where there is a mirror.
+
+    Raises ``DataUnwritable`` where another machine went on with one of them.
+    """
+    if (mirror := mirror_of(folder)) is None:
+        return
+    try:
         mirror.follow(folder)
+    except OSError as error:
+        raise DataUnwritable(folder, str(error)) from None
 
 
 def _say_nothing(_done: int, _total: int) -> None:
@@ -106,6 +119,13 @@ def _say_nothing(_done: int, _total: int) -> None:
 
 
 def fetch_below(folder: Path, progress: Progress = _say_nothing) -> int:
-    """Bring all that only the store has, before a whole folder is read; tell how many came."""
-    mirror = mirror_of(folder)
-    return 0 if mirror is None else mirror.fetch_below(folder, progress)
+    """Bring all that only the store has, before a whole folder is read; tell how many came.
+
+    Raises ``DataUnreadable`` where the store cannot be reached.
+    """
+    if (mirror := mirror_of(folder)) is None:
+        return 0
+    try:
+        return mirror.fetch_below(folder, progress)
+    except OSError as error:
+        raise DataUnreadable(folder, str(error)) from None

@@ -35,7 +35,7 @@ class FolderMirror:
         self.state = CacheState.read(self.root)
         self.leases = LeaseKeeper(store, machine, lease_s)
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="mirror")
-        self._pending: dict[str, Future[None]] = {}
+        self._pending: dict[str, tuple[bytes, Future[None]]] = {}
         self._up: set[str] = set()
         self._replies: set[str] | None = None
         self._lines: dict[str, names.StoredLines] = {}
@@ -100,7 +100,8 @@ class FolderMirror:
         if not names.is_mirrored(place):
             return
         if names.is_lazy(place):
-            self._put_beside(place, content)
+            if place not in self._up:
+                self._put_beside(place, content)
             return
         with self._guard:
             self.settle()
@@ -172,15 +173,17 @@ class FolderMirror:
         self._followed.add(folder)
 
     def settle(self) -> None:
-        """Wait until everything that goes up beside the work is up; raises ``OSError``."""
+        """Wait until everything that goes up beside the work is up.
+
+        What failed is tried again by the next call. Raises ``OSError``.
+        """
         with self._guard:
-            pending, self._pending = self._pending, {}
-        for place, each in pending.items():
-            try:
-                each.result()
-            except OSError:
-                self._up.discard(place)
-                raise
+            for place, (content, done) in self._pending.items():
+                if done.done() and done.exception() is not None:
+                    self._put_beside(place, content)
+            for place, (_, done) in list(self._pending.items()):
+                done.result()
+                del self._pending[place]
 
     def close(self) -> None:
         """Put up what others wrote, give leases back, and stop; raises ``OSError``."""
@@ -254,9 +257,8 @@ class FolderMirror:
             self._put_beside(name, lines)
 
     def _put_beside(self, place: str, content: bytes) -> None:
-        if place not in self._up:
-            self._up.add(place)
-            self._pending[place] = self._pool.submit(self.store.put, place, content)
+        self._up.add(place)
+        self._pending[place] = content, self._pool.submit(self.store.put, place, content)
 
     def _put_tails(self) -> None:
         for folder in self._followed:

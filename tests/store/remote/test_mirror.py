@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from store.errors import DataUnwritable, DataUrlRefused
+from store.errors import DataUnreadable, DataUnwritable, DataUrlRefused
 from store.frames.frame_store import FrameStore
 from store.jsonl.append_only import LineFile, LineWriter
 from store.jsonl.atomic import write_whole
@@ -17,6 +18,7 @@ from store.jsonl.locks import LockHeld, NamedLock
 from store.jsonl.mirrors import fetch_below, mirror_of
 from store.jsonl.paths import remove_within
 from store.remote import object_names as names
+from store.remote.mirror import FolderMirror
 from store.remote.object_store import RemoteStore
 from store.runs.payment_book import CallReserved, CallSettled, PaymentBook
 from tests.store.remote.stores import DeadError, MortalStore, dying_machine, machine
@@ -269,3 +271,38 @@ def test_a_cache_that_lost_its_notes_compares_anew(url: str, tmp_path: Path) -> 
 )
 def test_what_goes_to_the_store(place: str, goes: bool) -> None:
     assert names.is_mirrored(place) is goes
+
+
+def test_a_store_that_is_gone_for_a_while_loses_nothing(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> bool:
+        raise OSError("no answer")
+
+    with machine(tmp_path / "a", url) as root:
+        frames = FrameStore(root / "frames")
+        frames_at_first = frames.put(JPEGS[0])
+        writer = LineWriter(root / "runs" / "r" / "ledger.jsonl", _lock(root), "r")
+        writer._commit(b'{"number": 1}\n')
+        mirror = mirror_of(root)
+        assert isinstance(mirror, FolderMirror)
+        with monkeypatch.context() as gone:
+            for name in ("put", "create", "get", "find"):
+                gone.setattr(mirror.store, name, refuse)
+            with pytest.raises(DataUnwritable, match="no answer"):
+                writer._commit(b'{"number": 2}\n')
+            frames.put(JPEGS[1])
+            with pytest.raises(DataUnwritable, match="no answer"):
+                writer._commit(b'{"number": 2}\n')
+            with pytest.raises(DataUnwritable, match="no answer"):
+                NamedLock(root / "profiles" / "tiktok" / ".p.lock").acquire()
+            frames.path(frames_at_first).unlink()
+            with pytest.raises(DataUnreadable, match="no answer"):
+                frames.read(frames_at_first)
+        writer._commit(b'{"number": 3}\n')
+        writer.close()
+        NamedLock(root / "profiles" / "tiktok" / ".p.lock").acquire()
+    with machine(tmp_path / "b", url) as root:
+        content = (root / "runs" / "r" / "ledger.jsonl").read_bytes()
+        assert content == b'{"number": 1}\n{"number": 3}\n'
+        assert FrameStore(root / "frames").read(hashlib.sha256(JPEGS[1]).hexdigest()) == JPEGS[1]

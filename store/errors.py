@@ -46,7 +46,7 @@
     │  ├─ MergeRefused(path, problem) a folder that is not united with others now
     │  ├─ UnknownGroup(name)          this machine has no such group of users
     │  └─ ProfileInUse(account)       a browser writes the profile that is to be backed up
-    └─ BadLadder(path)         a record of a training makes no sense
+    └─ BadLadder(path)         a record of a training makes no sense (``results.trainings``)
 """
 
 from __future__ import annotations
@@ -103,7 +103,6 @@ class RunLocked(LedgerFault):
     """Another process writes this run's ledger."""
 
     def __init__(self, run_id: str, holder: str) -> None:
-        self.holder = holder
         super().__init__(
             f"Run {run_id} is being written by {holder}. "
             "Wait for it or end it, then look. Type: python -m store runs"
@@ -225,7 +224,6 @@ class IndexLocked(IndexFault):
     """Another process writes the embedded index."""
 
     def __init__(self, holder: str) -> None:
-        self.holder = holder
         super().__init__(
             f"The index is being written by {holder}. Wait for it, then type: python -m store index"
         )
@@ -391,15 +389,6 @@ class ProfileInUse(BackupFault):
         super().__init__(
             f"The profile of {account} is in use by {holder}. Pause what uses it, then type: "
             "python -m store backup FILE.tar --with-profiles"
-        )
-
-
-class BadLadder(StoreError):
-    """A record of a training makes no sense."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(
-            f"{path} cannot be read; without it the same command makes it again. Type: rm {path}"
         )
 
 

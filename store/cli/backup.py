@@ -94,7 +94,9 @@ def restore(
         raise click.exceptions.Exit(1)
 
 
-@click.command(epilog=epilog("cache --data s3://bucket/study", "cache --free"))
+@click.command(
+    epilog=epilog("cache --data s3://bucket/study", "cache --free --data s3://bucket/study")
+)
 @click.option("--fetch", is_flag=True, help="Bring every frame and kept reply here.")
 @click.option("--free", is_flag=True, help="Delete frames and replies here that the store has.")
 @data_option

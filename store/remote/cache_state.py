@@ -36,6 +36,8 @@ class CacheState:
     files: dict[str, CachedFile] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
     """Of files of lines."""
+    sweep: bool = False
+    """Whether frames may be here that were deleted from the store."""
 
     @classmethod
     def read(cls, root: Path) -> CacheState:
@@ -44,16 +46,20 @@ class CacheState:
             saved = json.loads((root / STATE).read_bytes())
             files = {str(place): CachedFile(*each) for place, each in saved["files"].items()}
             versions = {str(place): int(each) for place, each in saved["versions"].items()}
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            sweep = bool(saved["sweep"])
+        except FileNotFoundError:
             return cls(root)
-        return cls(root, files, versions)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return cls(root, sweep=True)
+        return cls(root, files, versions, sweep)
 
     def save(self) -> None:
         """Save it; another process's newer knowledge is lost, which costs a comparison."""
         files = {
             place: [each.tag, each.size, each.modified_ns] for place, each in self.files.items()
         }
-        content = json.dumps({"files": files, "versions": self.versions}).encode()
+        told = {"files": files, "versions": self.versions, "sweep": self.sweep}
+        content = json.dumps(told).encode()
         write_here(self.root / STATE, content, sync=False)
 
     def changed(self, place: str, path: Path) -> bool:

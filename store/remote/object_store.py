@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -121,12 +121,14 @@ class RemoteStore:
         """Delete objects; those that are not there are left as they are."""
         import obstore
 
-        for name in names:
-            with _as_os_error():
-                try:
-                    obstore.delete(self._objects, name)
-                except FileNotFoundError:
-                    continue
+        wanted = list(names)
+        with _as_os_error():
+            try:
+                obstore.delete(self._objects, wanted)
+            except FileNotFoundError:
+                for name in wanted:
+                    with suppress(FileNotFoundError):
+                        obstore.delete(self._objects, name)
 
     def clock(self, name: str) -> datetime:
         """Tell the time by the store's own clock, which all machines see; ``name`` is a scratch."""

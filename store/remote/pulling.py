@@ -31,7 +31,6 @@ class Pull:
         self._mirror, self._progress = mirror, progress
         self.aside: list[Path] = []
         """Where files were put whose lines or bytes the store does not have."""
-        self._rewritten = False
 
     def run(self) -> None:
         """Bring what is newer there; raises ``OSError`` where the store cannot be reached."""
@@ -52,8 +51,8 @@ class Pull:
 
             self._mirror.map(bring, work)
             self._drop_deleted(set(found))
-            if self._rewritten:
-                self._drop_frames()
+            if self._mirror.state.sweep:
+                self._mirror.state.sweep = self._drop_frames()
             self._mirror.state.save()
         finally:
             lock.release()
@@ -91,7 +90,7 @@ class Pull:
         kept = self._mirror.read_lines(stored)
         if not here.startswith(kept):
             if here and not kept.startswith(here):
-                self._rewritten = True
+                state.sweep = True
                 if known is None or known == stored.version:
                     self._put_aside(place, path)
             state.write_here(path, kept)
@@ -149,13 +148,21 @@ class Pull:
             remove_within(self._mirror.root, path)
             state.files.pop(place, None)
             state.versions.pop(place, None)
-            self._rewritten = True
+            state.sweep = True
 
-    def _drop_frames(self) -> None:
-        """Delete frames and replies here that were deleted from the store."""
+    def _drop_frames(self) -> bool:
+        """Delete frames and replies here that the store has no more; tell whether any is left.
+
+        What is very new may be on its way up, and is looked at again next time.
+        """
         kept = {each.name for top in names.LAZY for each in self._mirror.store.find(top)}
+        left = False
         for top in names.LAZY:
             for path in (self._mirror.root / top).glob("??/*"):
-                old = time.time() - path.stat().st_mtime > _FRESH_S
-                if old and self._mirror.place(path) not in kept:
+                if self._mirror.place(path) in kept:
+                    continue
+                if time.time() - path.stat().st_mtime > _FRESH_S:
                     path.unlink(missing_ok=True)
+                else:
+                    left = True
+        return left

@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from store.errors import BadLadder
+from store.errors import StoreError
 from store.jsonl.atomic import write_whole
 from store.jsonl.base_record import Record
 from store.runs.ledger_lines import Judgement, Provenance
@@ -27,6 +27,15 @@ from store.untrusted.clean_fields import ForeignText
 
 LADDER, RECORD, JUDGE, ADAPTER = "ladder.json", "cell.json", "judge.json", "adapter"
 _Kept = TypeVar("_Kept", bound=Record)
+
+
+class BadLadder(StoreError):
+    """A record of a training makes no sense."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} cannot be read; without it the same command makes it again. Type: rm {path}"
+        )
 
 
 class TrainingRecipe(Record):

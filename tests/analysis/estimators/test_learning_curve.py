@@ -13,9 +13,8 @@ from analysis.alignment.alignment_report import sentence, write
 from analysis.errors import NothingToCompare
 from analysis.estimators.learning_curve import Alignment, latest, points, read, saturation
 from analysis.examples.made_up_results import ASKED, CURVE, SATURATED, SEEDS, SIZES, write_ladder
-from store.errors import BadLadder
 from store.results import trainings
-from store.results.trainings import TrainingRun, TrainingScores
+from store.results.trainings import BadLadder, TrainingRun, TrainingScores
 from store.runs.ledger_lines import Judgement
 
 

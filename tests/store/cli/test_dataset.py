@@ -8,7 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from store.runs.ledger import LedgerWriter, read
 from store.runs.ledger_lines import Video
 from tests.e2e.commands import until
 from tests.slow_cases import drills_but
+from tests.store.remote.stores import new_bucket, serve_s3
 from tests.store.samples import COLOURS, START, ColourEncoder, frame, jpeg, keep_run, started, step
 
 REPO = Path(__file__).parents[3]
@@ -103,6 +104,14 @@ def data(workplace: Path) -> DataFolder:
 
 
 @pytest.fixture
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("FEEDSWAY_CACHE", str(tmp_path / "caches"))
+    for server in serve_s3():
+        new_bucket(server, "bucket")
+        yield None
+
+
+@pytest.fixture
 def run(workplace: Path) -> Run:
     def invoke(*args: str, answer: str | None = None) -> Result:
         result = CliRunner().invoke(main, args, input=answer)
@@ -123,9 +132,11 @@ def quick() -> list[str]:
 
 
 @pytest.mark.parametrize("line", drills_but(quick(), examples()))
-def test_every_example_runs(run: Run, line: str) -> None:
+def test_every_example_runs(run: Run, line: str, request: pytest.FixtureRequest) -> None:
     if "--check" in line:
         assert run("export", "exported").exit_code == 0
+    if "s3://bucket" in line:
+        request.getfixturevalue("bucket")
     result = run(*shlex.split(line))
     assert result.exit_code == 0, result.output
     assert result.stdout.strip()

@@ -283,6 +283,8 @@ REVIEWED = {
     "store/privacy/forget_answers.py": "answers, which forgetting walks",
     "store/jsonl/append_only.py": "the primitive",
     "store/jsonl/locks.py": "locks",
+    "store/remote/mirror.py": "what the store has of a place, which goes with it",
+    "store/remote/pulling.py": "the same",
     "store/runs/payment_book.py": "payments",
     "store/privacy/redaction.py": "ledgers, which forgetting walks",
     "store/results/value_spectrum.py": "retrievals, which forgetting walks",

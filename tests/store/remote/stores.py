@@ -40,9 +40,9 @@ def serve_s3() -> Iterator[str]:
     server.stop()
 
 
-def new_bucket(server: str) -> str:
+def new_bucket(server: str, name: str = "") -> str:
     """Make a bucket; return the URL of a data folder in it."""
-    name = f"b{uuid.uuid4().hex[:12]}"
+    name = name or f"b{uuid.uuid4().hex[:12]}"
     with urllib.request.urlopen(urllib.request.Request(f"{server}/{name}", method="PUT")):
         return f"s3://{name}/study"
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from platformdirs import user_cache_path
 
-from store.errors import NothingKept
+from store.errors import DataUrlRefused, NothingKept
 from store.jsonl.atomic import restrict_umask
 from store.jsonl.mirrors import CACHE_MARK
 from store.runs.shards import WHOLE, Shard
 from store.terminal.exit_codes import examples
 from store.terminal.exit_codes import json_option as json_option
 from store.terminal.printing import echo, remark, rewrite
+from store.untrusted.clean_text import show_line
 
 if TYPE_CHECKING:
     from store.index.build import Progress
@@ -55,16 +56,24 @@ def mount_data(context: click.Context, given: Path | str) -> Path:
 
 
 def _find_root(given: Path | str) -> tuple[Path, str | None]:
+    """Return the folder on this machine, and the URL that it is a cache of, if it is one.
+
+    Where a cache lies follows from its URL. A folder that only says that it is one came with its
+    mark from elsewhere, and could have things put up anywhere.
+    """
     if isinstance(given, Path) and not (given / CACHE_MARK).is_file():
         return given, None
     from store.remote.mounting import cache_of, read_mark
 
-    if isinstance(given, Path):
-        mark = read_mark(given)
-        return given, mark.url if mark else None
     caches = os.environ.get("FEEDSWAY_CACHE")
     folder = Path(caches) if caches else user_cache_path("feedsway") / "data"
-    return cache_of(given, folder), given
+    if not isinstance(given, Path):
+        return cache_of(given, folder), given
+    mark = read_mark(given)
+    url = mark.url if mark else ""
+    if mark is None or os.path.realpath(cache_of(url, folder)) != os.path.realpath(given):
+        raise DataUrlRefused(str(given), f"was made elsewhere as a cache of {show_line(url)[:200]}")
+    return given, url
 
 
 def declare_data(name: str) -> Callable[[Command], Command]:

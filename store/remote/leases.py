@@ -98,7 +98,8 @@ def take_lease(
     while True:
         number, top = _highest(store, folder)
         claim = _read(store, top)
-        if claim is not None and not claim.free and claim.machine != machine and top is not None:
+        mine = claim is not None and (claim.machine, claim.host) == (machine, platform.node())
+        if claim is not None and not claim.free and not mine and top is not None:
             now = store.clock(f"{FOLDER}/.clock/{machine}")
             ends = top.modified + timedelta(seconds=claim.lasts_s + MARGIN_S)
             if now < ends:

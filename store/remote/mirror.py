@@ -16,7 +16,7 @@ from pathlib import Path
 from store.jsonl.mirrors import Progress
 from store.remote import object_names as names
 from store.remote.cache_state import CachedFile, CacheState
-from store.remote.leases import LEASE_S, LeaseKeeper
+from store.remote.leases import FOLDER, LEASE_S, LeaseKeeper
 from store.remote.object_store import RemoteStore
 
 _AT_ONCE = 8
@@ -42,10 +42,15 @@ class FolderMirror:
         """Files of lines that this process writes."""
         self._followed: set[Path] = set()
         self._guard = threading.RLock()
+        self._exclusive = False
+        """Whether the store was seen to keep two writers of one name apart."""
 
     def hold(self, lock: Path, patience_s: float) -> None:
-        """Lease what a lock stands for; raises ``LockHeld``, and ``OSError``."""
+        """Lease what a lock stands for; raises ``LockHeld``, ``DataUrlRefused`` and ``OSError``."""
         if names.is_leased(self.place(lock)):
+            if not self._exclusive:
+                self.store.prove_exclusive(f"{FOLDER}/.trial")
+                self._exclusive = True
             self.leases.hold(self.place(lock), patience_s)
 
     def release(self, lock: Path) -> None:

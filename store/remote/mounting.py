@@ -61,7 +61,7 @@ def mount(
         The store cannot be reached, or cannot keep two writers apart.
     """
     store = RemoteStore(url)
-    mark = read_mark(root) or _make_mark(root, store)
+    mark = read_mark(root) or _make_mark(root, url)
     mirror = FolderMirror(root, store, mark.machine, lease_s)
     pull = Pull(mirror, progress)
     try:
@@ -84,16 +84,14 @@ def mount(
     return unmount
 
 
-def _make_mark(root: Path, store: RemoteStore) -> CacheMark:
-    """Make a cache; the store is tried once."""
+def _make_mark(root: Path, url: str) -> CacheMark:
     make_folder(root)
     lock = NamedLock(root / ".mark.lock")
     lock.acquire(60.0)
     try:
         if (mark := read_mark(root)) is not None:
             return mark
-        mark = CacheMark(store.url, uuid.uuid4().hex)
-        store.prove_exclusive("leases/.trial")
+        mark = CacheMark(url, uuid.uuid4().hex)
         write_here(
             root / CACHE_MARK, json.dumps({"url": mark.url, "machine": mark.machine}).encode()
         )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 SCHEMES = ("s3", "gs", "az", "file")
 RETRY_S = 60.0
 """How long an answer is waited for, and what failed in passing is tried again."""
+_CODE = re.compile(r"<Code>(\w{1,60})</Code>")
 _HIDDEN = re.compile(r"[?&]\S*|\b(?:[\w-]*(?:key|token|secret|signature)[\w-]*)\s*[=:]\s*\S+", re.I)
 
 
@@ -195,5 +196,9 @@ def _as_os_error() -> Iterator[None]:
 
 
 def _first_line(error: Exception) -> str:
-    line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return show_line(_HIDDEN.sub("...", line))[:300]
+    """Return the first line of an error, with the code that the service gave for it."""
+    text = str(error)
+    line = next((line for line in text.splitlines() if line.strip()), type(error).__name__)
+    code = _CODE.search(text)
+    told = line.partition("<")[0].rstrip(": ") + (f": {code[1]}" if code else "")
+    return show_line(_HIDDEN.sub("...", told))[:300]

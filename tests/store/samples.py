@@ -166,14 +166,23 @@ def fault(position: int) -> Fault:
 
 
 def keep_run(
-    data: DataFolder, run_id: str, colours: Sequence[str], *, end: bool = True, **changes: Any
+    data: DataFolder,
+    run_id: str,
+    colours: Sequence[str],
+    *,
+    end: bool = True,
+    first: int = 0,
+    **changes: Any,
 ) -> None:
-    """Write a run of one step a colour: frames first, then its ledger."""
+    """Write a run of one step a colour: frames first, then its ledger.
+
+    Runs whose pictures are numbered from another ``first`` on have none in common.
+    """
     frames = FrameStore(data.frames_dir)
     with LedgerWriter(data.ledger_path(run_id), fsync=False) as writer:
         writer.append(started(run_id, **changes))
         for position, colour in enumerate(colours):
-            picture = jpeg(colour, position)
+            picture = jpeg(colour, first + position)
             frames.put(picture, sync=False)
             answer = ("yes", "no", None)[position % 3]
             video = Video(id=f"{run_id}-{position}", caption=f"a {colour} thing")

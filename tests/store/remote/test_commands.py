@@ -104,6 +104,7 @@ def machines(bucket: str, tmp_path: Path) -> tuple[Machine, Machine]:
     return Machine(tmp_path / "one", bucket), Machine(tmp_path / "two", bucket)
 
 
+@pytest.mark.drill
 def test_a_run_goes_on_where_another_machine_died(machines: tuple[Machine, Machine]) -> None:
     one, two = machines
     words = [*RUN, "--account", "watcher"]
@@ -224,3 +225,38 @@ def test_a_paid_question_is_paid_once_on_many_machines(bucket: str, tmp_path: Pa
     accounts = [Path(name).with_suffix("").as_posix() for name in said]
     assert PaymentBook(machine.data.payments).balance(accounts).calls == paid
     shutil.rmtree(tmp_path / "m0")
+
+
+INDEXER = (
+    "from store import encoders; from tests.store.samples import ColourEncoder\n"
+    "encoders.load = lambda name, device=None: ColourEncoder()\n"
+    "from store.cli.main import main; main()"
+)
+
+
+@pytest.mark.drill
+def test_five_thousand_frames_are_embedded_where_another_machine_died(
+    bucket: str, tmp_path: Path
+) -> None:
+    """Each machine has an index of its own; the frames come from the store, each once."""
+    home = DataFolder(tmp_path / "begun")
+    for run in range(10):
+        colours = [COLOURS[number % len(COLOURS)] for number in range(500)]
+        keep_run(home, f"r-{run}", colours, first=500 * run)
+    one, two = Machine(tmp_path / "one", bucket), Machine(tmp_path / "two", bucket)
+    put = one.type("merge", str(home.root), package="store")
+    assert put.returncode == 0, put.stderr
+    words = [sys.executable, "-c", INDEXER, "index", "--data", bucket]
+    kills = 0
+    for machine in (one, one, two, two, two):
+        began = time.monotonic()
+        wait_s = 2.0 + 1.5 * kills
+        kills += machine.die(words, lambda: time.monotonic() - began > wait_s)  # noqa: B023
+    for machine in (one, two):
+        done = subprocess.run(
+            words, cwd=ROOT, env=machine.env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert "the index holds 5000" in done.stdout.replace(",", "")
+    assert kills >= 3
+    assert two.type("verify", package="store").returncode == 0

@@ -17,6 +17,7 @@ from store.runs.shards import WHOLE, Shard
 from store.terminal.exit_codes import examples
 from store.terminal.exit_codes import json_option as json_option
 from store.terminal.printing import echo, remark, rewrite
+from store.untrusted.clean_text import show_line
 
 if TYPE_CHECKING:
     from store.index.build import Progress
@@ -47,11 +48,27 @@ def mount_data(context: click.Context, given: Path | str) -> Path:
     """Return a data folder; of a store elsewhere its cache, kept alike while the command runs."""
     root, url = _find_root(given)
     if url is not None:
-        from store.remote.mounting import LEASE_S, mount
+        from store.remote.mounting import mount
 
-        lease_s = float(os.environ.get("FEEDSWAY_LEASE_S") or LEASE_S)
+        lease_s = _read_lease_s()
         context.call_on_close(mount(url, root, remark, bar(f"Fetching {url}"), lease_s))
     return root
+
+
+def _read_lease_s() -> float:
+    from store.remote.leases import LEASE_S, LONGEST_S, SHORTEST_S
+
+    given = os.environ.get("FEEDSWAY_LEASE_S") or str(LEASE_S)
+    try:
+        lease_s = float(given)
+    except ValueError:
+        lease_s = 0.0
+    if not SHORTEST_S <= lease_s <= LONGEST_S:
+        raise click.UsageError(
+            f"FEEDSWAY_LEASE_S is {show_line(given)!r}. "
+            f"Set it to seconds from {SHORTEST_S:.0f} to {LONGEST_S:.0f}."
+        )
+    return lease_s
 
 
 def _find_root(given: Path | str) -> tuple[Path, str | None]:
@@ -59,12 +76,20 @@ def _find_root(given: Path | str) -> tuple[Path, str | None]:
         return given, None
     from store.remote.mounting import cache_of, read_mark
 
-    if isinstance(given, Path):
-        mark = read_mark(given)
-        return given, mark.url if mark else None
     caches = os.environ.get("FEEDSWAY_CACHE")
     folder = Path(caches) if caches else user_cache_path("feedsway") / "data"
-    return cache_of(given, folder), given
+    if isinstance(given, str):
+        return cache_of(given, folder), given
+    mark = read_mark(given)
+    if mark is None:
+        return given, None
+    if os.path.realpath(given) != os.path.realpath(cache_of(mark.url, folder)):
+        url = show_line(mark.url)
+        raise click.UsageError(
+            f"{given} says that it is a cache of {url}, and does not lie among this machine's "
+            f"caches. Type: --data {url}, or delete {given / CACHE_MARK} if it is no cache."
+        )
+    return given, mark.url
 
 
 def declare_data(name: str) -> Callable[[Command], Command]:

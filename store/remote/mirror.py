@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from store.jsonl.mirrors import Progress
@@ -86,13 +87,17 @@ class FolderMirror:
             self._add_part(place, lines)
 
     def close_lines(self, path: Path) -> None:
+        """Put a file's parts together; where that fails, they stay as they are."""
         place = self.place(path)
         with self._guard:
             stored = self._lines.pop(place, None)
             if stored is None:
                 return
             if len(stored.parts) > _JOIN_PARTS and not self.leases.lost():
-                stored = self._replace_lines(place, stored, path.read_bytes()[: stored.size])
+                with suppress(OSError):
+                    content = path.read_bytes()[: stored.size]
+                    if len(content) == stored.size:  # else the disk here has lost some
+                        stored = self._replace_lines(place, stored, content)
             self.state.versions[place] = stored.version
 
     def put_file(self, path: Path, content: bytes) -> None:
@@ -178,7 +183,7 @@ class FolderMirror:
         What failed is tried again by the next call. Raises ``OSError``.
         """
         with self._guard:
-            for place, (content, done) in self._pending.items():
+            for place, (content, done) in list(self._pending.items()):  # frames come in meanwhile
                 if done.done() and done.exception() is not None:
                     self._put_beside(place, content)
             for place, (_, done) in list(self._pending.items()):
@@ -208,11 +213,14 @@ class FolderMirror:
         return names.arrange(self.store.find(place))
 
     def read_lines(self, stored: names.StoredLines) -> bytes:
-        """Return a file's content; raises ``OSError`` where a part has gone since it was listed."""
+        """Return a file's content.
+
+        Raises ``FileNotFoundError`` where a part has gone since it was listed, and ``OSError``.
+        """
         contents = list(self._pool.map(self.store.get, [part.name for part in stored.parts]))
         parts = [content for content in contents if content is not None]
         if len(parts) < len(contents):
-            raise OSError("another machine rewrites it. Type the same command again")
+            raise FileNotFoundError("another machine rewrites it. Type the same command again")
         return b"".join(parts)
 
     def map(self, work: Callable[[str], None], places: list[str]) -> None:

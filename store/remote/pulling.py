@@ -20,6 +20,7 @@ from store.remote.object_store import StoredObject
 ASIDE = ".aside"
 """Folder of the cache with what another machine went on beyond."""
 _PATIENCE_S = 120.0
+_LOOKS = 4
 _FRESH_S = 600.0
 """A frame that is so new may be on its way up."""
 
@@ -87,7 +88,7 @@ class Pull:
             return
         if holder(path.with_suffix(".lock")) is not None:
             return  # somebody here writes it, and keeps both alike
-        kept = self._mirror.read_lines(stored)
+        kept, stored = self._read(place, stored)
         if not here.startswith(kept):
             if here and not kept.startswith(here):
                 state.sweep = True
@@ -95,6 +96,15 @@ class Pull:
                     self._put_aside(place, path)
             state.write_here(path, kept)
         state.versions[place] = stored.version
+
+    def _read(self, place: str, stored: names.StoredLines) -> tuple[bytes, names.StoredLines]:
+        """Read a file of lines; one that was put together since the listing is listed anew."""
+        for _ in range(_LOOKS):
+            try:
+                return self._mirror.read_lines(stored), stored
+            except FileNotFoundError:
+                stored = self._mirror.stored_lines(place)
+        return self._mirror.read_lines(stored), stored
 
     def _bring_file(self, place: str, path: Path, stored: StoredObject) -> None:
         state = self._mirror.state

@@ -1,0 +1,111 @@
+"""What happens elsewhere, or breaks, just while a command works: nothing is lost or comes back."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from store.jsonl.append_only import LineFile, LineWriter
+from store.jsonl.locks import NamedLock
+from store.jsonl.mirrors import mirror_of
+from store.remote.mirror import FolderMirror
+from store.remote.object_store import RemoteStore
+from store.remote.pulling import Pull
+from tests.store.remote.stores import machine
+
+LEDGER = Path("runs") / "r" / "ledger.jsonl"
+LINES = [b'{"number": %d}\n' % number for number in range(6)]
+
+
+def _lock(root: Path) -> NamedLock:
+    return NamedLock((root / LEDGER).with_suffix(".lock"))
+
+
+def _mirror(root: Path) -> FolderMirror:
+    mirror = mirror_of(root)
+    assert isinstance(mirror, FolderMirror)
+    return mirror
+
+
+def test_a_file_that_became_shorter_here_shortens_nothing_there(url: str, tmp_path: Path) -> None:
+    with machine(tmp_path / "a", url) as a:
+        file = LineFile(a / LEDGER)
+        for line in LINES:
+            file.append(line)
+        (a / "copy").write_bytes(LINES[0])
+        (a / "copy").replace(a / LEDGER)
+        file.close()
+    with machine(tmp_path / "b", url) as b:
+        assert (b / LEDGER).read_bytes() == b"".join(LINES)
+
+
+def test_the_store_is_gone_when_a_file_is_closed(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> bool:
+        raise OSError("no answer")
+
+    with machine(tmp_path / "a", url) as a:
+        writer = LineWriter(a / LEDGER, _lock(a), "r")
+        for line in LINES:
+            writer._commit(line)
+        with monkeypatch.context() as gone:
+            gone.setattr(_mirror(a).store, "create", refuse)
+            writer.close()
+        with LineWriter(a / LEDGER, _lock(a), "r"):
+            assert (a / LEDGER).read_bytes() == b"".join(LINES)
+    with machine(tmp_path / "b", url) as b:
+        assert (b / LEDGER).read_bytes() == b"".join(LINES)
+
+
+def test_a_run_ends_while_another_machine_reads(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list_all = Pull._list
+    with machine(tmp_path / "a", url) as a:
+        file = LineFile(a / LEDGER)
+        for line in LINES:
+            file.append(line)
+
+        def list_then_end(pull: Pull) -> object:
+            found = list_all(pull)
+            file.close()
+            return found
+
+        monkeypatch.setattr(Pull, "_list", list_then_end)
+        with machine(tmp_path / "b", url) as b:
+            assert (b / LEDGER).read_bytes() == b"".join(LINES)
+
+
+def test_frames_come_in_while_a_line_waits_for_others(tmp_path: Path) -> None:
+    with machine(tmp_path / "a", f"file://{tmp_path}/shared") as a:
+        mirror, file = _mirror(a), LineFile(a / LEDGER)
+        put, end = mirror.store.put, threading.Event()
+
+        def put_slowly(name: str, content: bytes) -> None:
+            time.sleep(0.002)
+            put(name, content)
+
+        mirror.store.put = put_slowly  # type: ignore[method-assign]
+
+        def keep_frames() -> None:
+            for number in range(3000):
+                mirror.put_file(a / "frames" / "ab" / f"{number}.jpg", b"x")
+                time.sleep(0.0002)
+                if end.is_set():
+                    return
+
+        thread = threading.Thread(target=keep_frames)
+        thread.start()
+        try:
+            began = time.monotonic()
+            while time.monotonic() - began < 2.0:
+                file.append(b'{"number": 1}\n')
+        finally:
+            end.set()
+            thread.join()
+    held = {each.name for each in RemoteStore(f"file://{tmp_path}/shared").find("frames")}
+    assert len(held) == len(mirror._up)

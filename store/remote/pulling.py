@@ -13,6 +13,7 @@ from store.jsonl.locks import NamedLock, holder
 from store.jsonl.mirrors import Progress
 from store.jsonl.paths import remove_within
 from store.remote import object_names as names
+from store.remote import payment_parts
 from store.remote.cache_state import CachedFile
 from store.remote.mirror import FolderMirror
 from store.remote.object_store import StoredObject
@@ -126,18 +127,20 @@ class Pull:
         lock.acquire(_PATIENCE_S)
         try:
             here = path.read_bytes() if path.exists() else b""
-            known = set(here.splitlines(keepends=True))
             missing = [name for name in parts if name not in self._mirror.state.files]
-            new: list[bytes] = []
-            for name in missing:
-                for line in (self._mirror.store.get(name) or b"").splitlines(keepends=True):
-                    if line not in known:
-                        known.add(line)
-                        new.append(line)
+            contents: dict[str, bytes] = {}
+
+            def get(name: str) -> None:
+                contents[name] = self._mirror.store.get(name) or b""
+
+            self._mirror.map(get, missing)
+            whole = here[: here.rfind(b"\n") + 1]
+            new, early = payment_parts.add(whole, {name: contents[name] for name in missing})
             if new:
-                whole = here[: here.rfind(b"\n") + 1]
                 self._mirror.state.write_here(path, whole + b"".join(new))
-            self._mirror.state.files |= {name: CachedFile("", 0, 0) for name in missing}
+            self._mirror.state.files |= {
+                name: CachedFile("", 0, 0) for name in missing if name not in early
+            }
         finally:
             lock.release()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from store.jsonl.mirrors import mirror_of
 from store.remote.mirror import FolderMirror
 from store.remote.object_store import RemoteStore
 from store.remote.pulling import Pull
+from store.runs.payment_book import CallReserved, CallSettled, PaymentBook
 from tests.store.remote.stores import machine
 
 LEDGER = Path("runs") / "r" / "ledger.jsonl"
@@ -109,3 +111,63 @@ def test_frames_come_in_while_a_line_waits_for_others(tmp_path: Path) -> None:
             thread.join()
     held = {each.name for each in RemoteStore(f"file://{tmp_path}/shared").find("frames")}
     assert len(held) == len(mirror._up)
+
+
+def _reserve(root: Path, call: str) -> None:
+    line = CallReserved(
+        id=call, at=datetime.now(UTC), account="run/r", model="m", key="q-0", tokens=1, cost_usd=1.0
+    )
+    book = PaymentBook(root / "payments.jsonl")
+    book.reserve(lambda _: line, ["run/r"], lambda _: None, "q")
+
+
+def _settle(root: Path, call: str) -> None:
+    line = CallSettled(id=call, how="reported", cost_usd=0.5, tokens=1)
+    PaymentBook(root / "payments.jsonl").settle(line)
+
+
+def _standing(root: Path) -> tuple[int, int]:
+    balance = PaymentBook(root / "payments.jsonl").balance(["run/r"])
+    return balance.calls, balance.standing
+
+
+def test_a_call_is_settled_by_a_machine_whose_clock_is_late(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with machine(tmp_path / "a", url) as a:
+        _reserve(a, "one")
+    now = time.time_ns()
+    with machine(tmp_path / "b", url) as b, monkeypatch.context() as late:
+        late.setattr(time, "time_ns", lambda: now - 300 * 10**9)
+        _settle(b, "one")
+    with machine(tmp_path / "c", url) as c:
+        assert _standing(c) == (1, 0)
+
+
+def test_a_call_is_settled_by_two_machines(url: str, tmp_path: Path) -> None:
+    with machine(tmp_path / "a", url) as a:
+        _reserve(a, "one")
+        with machine(tmp_path / "b", url) as b:
+            _settle(b, "one")
+        _settle(a, "one")
+        line = (a / "payments.jsonl").read_bytes().splitlines()[-1]
+        RemoteStore(url).put("payments.jsonl/z", line.replace(b"0.5", b"0.6"))  # no newline
+    for name in "abc":
+        with machine(tmp_path / name, url) as root:
+            assert _standing(root) == (1, 0)
+
+
+def test_a_settlement_is_listed_before_its_reservation(url: str, tmp_path: Path) -> None:
+    with machine(tmp_path / "a", url) as a:
+        _reserve(a, "one")
+        _settle(a, "one")
+    store = RemoteStore(url)
+    (first, *_) = sorted(each.name for each in store.find("payments.jsonl"))
+    content = store.get(first)
+    assert content is not None
+    store.delete([first])
+    with machine(tmp_path / "b", url) as b:
+        assert _standing(b) == (0, 0)
+    store.put(first, content)
+    with machine(tmp_path / "b", url) as b:
+        assert _standing(b) == (1, 0)

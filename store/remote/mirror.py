@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 from store.jsonl.mirrors import Progress
@@ -36,11 +37,13 @@ class FolderMirror:
         self.state = CacheState.read(self.root)
         self.leases = LeaseKeeper(store, machine, lease_s)
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="mirror")
-        self._pending: dict[str, tuple[bytes, Future[None]]] = {}
+        self._pending: dict[str, tuple[bytes, Future[str]]] = {}
         self._up: set[str] = set()
         self._replies: set[str] | None = None
         self._lines: dict[str, names.StoredLines] = {}
         """Files of lines that this process writes."""
+        self._own: dict[str, tuple[str, bytes]] = {}
+        """Tags and hashes of whole files that this process put up as it wrote them."""
         self._followed: set[Path] = set()
         self._guard = threading.RLock()
 
@@ -120,8 +123,10 @@ class FolderMirror:
                 if place in self._lines:
                     self._lines[place] = stored
                 self.state.versions[place] = stored.version
+                self.state.note(place)
             else:
-                self.store.put(place, content)
+                self._own[place] = self.store.put(place, content), sha256(content).digest()
+                self.state.note(place)
 
     def delete(self, path: Path) -> None:
         """Delete a file, or all below a folder, from the store."""
@@ -133,6 +138,9 @@ class FolderMirror:
                 found = [place]
             self.store.delete(found)
             self._up -= {place, *found}
+            self._own.pop(place, None)
+            if not names.is_lazy(place):
+                self.state.forget(place)
 
     def fetch(self, path: Path) -> None:
         place = self.place(path)
@@ -238,6 +246,7 @@ class FolderMirror:
         )
         if not self.store.create(part.name, lines):
             raise OSError("another machine went on with it. Type the same command again")
+        self.state.note(place)
         stored = names.StoredLines(version, (*stored.parts, part), stored.stale)
         if len(stored.parts) >= _MOST_PARTS:
             stored = self._replace_lines(place, stored, self.read_lines(stored))
@@ -279,15 +288,32 @@ class FolderMirror:
                     self._add_part(place, whole)
 
     def _put_rest(self) -> None:
-        """Put up whole files that were written by others' code: logs, reports, figures."""
+        """Put up whole files that were written by others' code: logs, reports, figures.
+
+        What another machine changed or deleted since is left as it is in the store: the next
+        command keeps ours aside.
+        """
+        self.state.merge()
         for path in self.state.files_here():
             place = self.place(path)
             mine = names.is_mirrored(place) and not names.is_lazy(place)
             if mine and not names.is_lines(place) and self.state.changed(place, path):
-                self.store.put(place, path.read_bytes())
-                found = self.store.look(place)
-                if found is not None:
-                    self.state.files[place] = CachedFile.of(path, found.tag)
+                self._put_changed(place, path)
+
+    def _put_changed(self, place: str, path: Path) -> None:
+        known, content = self.state.files.get(place), path.read_bytes()
+        own_tag, own_hash = self._own.get(place, ("", b""))
+        found = self.store.look(place)
+        if found is None and (known is not None or place in self.state.noted):
+            return
+        if found is None or found.tag in (known.tag if known else None, own_tag):
+            same = found is not None and own_hash == sha256(content).digest()
+            tag = found.tag if found is not None and same else self.store.put(place, content)
+        elif self.store.get(place) == content:
+            tag = found.tag
+        else:
+            return
+        self.state.files[place] = CachedFile.of(path, tag)
 
     def _known_replies(self) -> set[str]:
         if self._replies is None:

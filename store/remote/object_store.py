@@ -47,12 +47,12 @@ class RemoteStore:
         self.url = url
         self._objects = _open(url)
 
-    def put(self, name: str, content: bytes) -> None:
-        """Write an object, over another of its name."""
+    def put(self, name: str, content: bytes) -> str:
+        """Write an object, over another of its name; return its tag."""
         import obstore
 
         with _as_os_error():
-            obstore.put(self._objects, name, content)
+            return obstore.put(self._objects, name, content)["e_tag"] or ""
 
     def create(self, name: str, content: bytes) -> bool:
         """Write an object that is not there; tell whether it is there with this content.

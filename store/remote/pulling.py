@@ -39,6 +39,7 @@ class Pull:
         lock = NamedLock(self._mirror.root / ".mirror.lock")
         lock.acquire(_PATIENCE_S)
         try:
+            self._mirror.state.merge()
             found = self._list()
             if not found and self._mirror.state.versions:
                 raise OSError("it is empty, and the cache here is not")
@@ -93,7 +94,7 @@ class Pull:
         if not here.startswith(kept):
             if here and not kept.startswith(here):
                 state.sweep = True
-                if known is None or known == stored.version:
+                if known == stored.version or stored.version <= 1:
                     self._put_aside(place, path)
             state.write_here(path, kept)
         state.versions[place] = stored.version
@@ -116,7 +117,8 @@ class Pull:
         if content is None:
             return
         if not path.exists() or path.read_bytes() != content:
-            if path.exists() and state.changed(place, path):
+            ours = known is not None or place not in state.noted
+            if path.exists() and ours and state.changed(place, path):
                 self._put_aside(place, path)
             state.write_here(path, content)
         state.files[place] = CachedFile.of(path, stored.tag)
@@ -152,7 +154,7 @@ class Pull:
     def _drop_deleted(self, found: set[str]) -> None:
         """Delete what the store had once and has no more: it was forgotten elsewhere."""
         state = self._mirror.state
-        for place in (state.files.keys() | state.versions.keys()) - found:
+        for place in (state.files.keys() | state.versions.keys() | state.noted) - found:
             path = self._mirror.root / place
             if names.file_of(place) in found or holder(path.with_suffix(".lock")) is not None:
                 continue
@@ -161,6 +163,7 @@ class Pull:
             remove_within(self._mirror.root, path)
             state.files.pop(place, None)
             state.versions.pop(place, None)
+            state.noted.discard(place)
             state.sweep = True
 
     def _drop_frames(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from datetime import UTC, datetime
@@ -10,13 +12,15 @@ from pathlib import Path
 import pytest
 
 from store.jsonl.append_only import LineFile, LineWriter
+from store.jsonl.atomic import write_whole
 from store.jsonl.locks import NamedLock
 from store.jsonl.mirrors import mirror_of
+from store.jsonl.paths import remove_within
 from store.remote.mirror import FolderMirror
 from store.remote.object_store import RemoteStore
 from store.remote.pulling import Pull
 from store.runs.payment_book import CallReserved, CallSettled, PaymentBook
-from tests.store.remote.stores import machine
+from tests.store.remote.stores import killed_machine, machine
 
 LEDGER = Path("runs") / "r" / "ledger.jsonl"
 LINES = [b'{"number": %d}\n' % number for number in range(6)]
@@ -87,9 +91,9 @@ def test_frames_come_in_while_a_line_waits_for_others(tmp_path: Path) -> None:
         mirror, file = _mirror(a), LineFile(a / LEDGER)
         put, end = mirror.store.put, threading.Event()
 
-        def put_slowly(name: str, content: bytes) -> None:
+        def put_slowly(name: str, content: bytes) -> str:
             time.sleep(0.002)
-            put(name, content)
+            return put(name, content)
 
         mirror.store.put = put_slowly  # type: ignore[method-assign]
 
@@ -171,3 +175,74 @@ def test_a_settlement_is_listed_before_its_reservation(url: str, tmp_path: Path)
     store.put(first, content)
     with machine(tmp_path / "b", url) as b:
         assert _standing(b) == (1, 0)
+
+
+def test_what_a_killed_machine_wrote_is_forgotten_elsewhere(url: str, tmp_path: Path) -> None:
+    sheet = Path("studies") / "s" / "sheet.csv"
+    with killed_machine(tmp_path / "a", url) as a:
+        write_whole(a / sheet, b"words of a person")
+        file = LineFile(a / LEDGER)
+        for line in LINES[:2]:
+            file.append(line)
+    with machine(tmp_path / "b", url) as b:
+        remove_within(b / "studies", b / "studies" / "s")
+        with LineWriter(b / LEDGER, _lock(b), "r") as writer:
+            writer._replace(b'{"forgotten": true}\n')
+    with machine(tmp_path / "a", url) as a:
+        assert not (a / sheet).exists()
+        assert (a / LEDGER).read_bytes() == b'{"forgotten": true}\n'
+        assert not (a / ".aside").exists()
+    assert RemoteStore(url).get(sheet.as_posix()) is None
+
+
+def test_what_others_wrote_or_deleted_meanwhile_stands(url: str, tmp_path: Path) -> None:
+    one, two, log = (Path("studies") / "s" / name for name in ("one.json", "two.json", "x.log"))
+    with machine(tmp_path / "a", url) as a:
+        write_whole(a / one, b"old")
+        write_whole(a / two, b"old")
+        (a / log).write_bytes(b"begun")
+        with machine(tmp_path / "b", url) as b:
+            write_whole(b / one, b"newer")
+            remove_within(b / "studies", b / two)
+    store = RemoteStore(url)
+    assert store.get(one.as_posix()) == b"newer"
+    assert store.get(two.as_posix()) is None
+    assert store.get(log.as_posix()) == b"begun"
+    with machine(tmp_path / "a", url) as a:
+        assert (a / one).read_bytes() == b"newer"
+        assert not (a / two).exists()
+        assert not (a / ".aside").exists()
+        write_whole(a / two, b"again")
+    assert store.get(two.as_posix()) == b"again"
+
+
+def test_two_processes_of_one_cache_know_what_both_put_up(url: str, tmp_path: Path) -> None:
+    """A conductor and its child: neither forgets what the other had to do with the store."""
+    place, log = (Path("studies") / "s" / name for name in ("child.json", "child.log"))
+    with machine(tmp_path / "a", url) as a:
+        child = subprocess.run(
+            [sys.executable, "-c", _CHILD, str(a), url], capture_output=True, text=True, check=False
+        )
+        assert child.returncode == 0, child.stderr
+        with (a / log).open("ab") as file:
+            file.write(b", and more of the conductor's")
+    store = RemoteStore(url)
+    assert store.get(log.as_posix()) == b"said, and more of the conductor's"
+    with machine(tmp_path / "b", url) as b:
+        remove_within(b / "studies", b / "studies" / "s")
+    with machine(tmp_path / "a", url) as a:
+        assert not (a / place).exists()
+        assert not (a / log).exists()
+    assert list(store.find("studies")) == []
+
+
+_CHILD = """
+import sys
+from pathlib import Path
+from store.jsonl.atomic import write_whole
+from tests.store.remote.stores import machine
+
+with machine(Path(sys.argv[1]), sys.argv[2]) as root:
+    write_whole(root / "studies" / "s" / "child.json", b"child")
+    (root / "studies" / "s" / "child.log").write_bytes(b"said")
+"""

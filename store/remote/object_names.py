@@ -64,7 +64,7 @@ class StoredLines:
 def is_mirrored(place: str) -> bool:
     """Whether a file goes to the store, by its place in the data folder."""
     parts = PurePosixPath(place).parts
-    if not parts or not all(map(is_part, parts)) or parts[-1].startswith("."):
+    if not parts or not all(map(is_part, parts)) or any(part.startswith(".") for part in parts):
         return False
     if parts[-1].endswith(_PASSING):
         return False

@@ -267,6 +267,8 @@ def test_a_cache_that_lost_its_notes_compares_anew(url: str, tmp_path: Path) -> 
         ("index/x/chroma.sqlite3", False),
         ("runs/r/ledger.lock", False),
         ("runs/r/.x.tmp", False),
+        ("exports/.x.exporting/train.txt", False),
+        (".aside/runs/r/ledger.jsonl", False),
         (".mirror.json", False),
         ("../x", False),
     ],

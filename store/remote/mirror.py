@@ -70,6 +70,8 @@ class FolderMirror:
         if not here.startswith(kept):
             raise OSError("another machine went on with it. Type the same command again")
         with self._guard:
+            if stored.sealed and kept:  # by one who was killed before there was a new version
+                stored = self._replace_lines(place, stored, kept)
             self._lines[place] = stored
             if len(here) > len(kept):
                 self._add_part(place, here[len(kept) :])
@@ -119,7 +121,8 @@ class FolderMirror:
                 new = [line for line in content.splitlines(keepends=True) if line not in known]
                 self.store.create(names.book_part_name(self.machine), b"".join(new))
             elif names.is_lines(place):
-                stored = self._replace_lines(place, self.stored_lines(place), content)
+                before = self._lines.get(place) or self.stored_lines(place)
+                stored = self._replace_lines(place, before, content)
                 if place in self._lines:
                     self._lines[place] = stored
                 self.state.versions[place] = stored.version
@@ -133,6 +136,7 @@ class FolderMirror:
         place = self.place(path)
         with self._guard:
             self.settle()
+            self.leases.check()
             found = [each.name for each in self.store.find(place)]
             if not found and names.is_mirrored(place):
                 found = [place]
@@ -240,6 +244,9 @@ class FolderMirror:
     def _add_part(self, place: str, lines: bytes) -> None:
         self.leases.check()
         stored = self._lines[place]
+        if stored.sealed:  # an empty file has one empty part
+            self._lines[place] = self._replace_lines(place, stored, lines)
+            return
         version = stored.version or 1
         part = names.Part(
             names.part_name(place, version, stored.size), version, stored.size, len(lines)
@@ -255,12 +262,19 @@ class FolderMirror:
     def _replace_lines(
         self, place: str, stored: names.StoredLines, content: bytes
     ) -> names.StoredLines:
-        """Write a whole new version, which counts from then on, and delete the older parts."""
+        """Write a whole new version, which counts from then on, and delete the older parts.
+
+        The older one is ended by an empty part, which stays: who did not see this, or slept, cannot
+        append to what counts no more. If somebody did append, that stands, and this is refused.
+        """
+        seal = () if stored.sealed else (names.part_name(place, stored.version, stored.size),)
         version = stored.version + 1
         name = names.part_name(place, version, 0)
+        if stored.version and not all(self.store.create(each, b"") for each in seal):
+            raise OSError("another machine went on with it. Type the same command again")
         if not self.store.create(name, content):
             raise OSError("another machine rewrites it. Type the same command again")
-        self.store.delete([*(part.name for part in stored.parts), *stored.stale])
+        self.store.delete([*(part.name for part in stored.parts if part.size), *stored.stale])
         return names.StoredLines(version, (names.Part(name, version, 0, len(content)),))
 
     def _put_payment(self, lines: bytes, *, wait: bool) -> None:

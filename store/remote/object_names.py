@@ -60,6 +60,11 @@ class StoredLines:
     def size(self) -> int:
         return self.parts[-1].end if self.parts else 0
 
+    @property
+    def sealed(self) -> bool:
+        """Whether nobody can append any more, but only write a new version."""
+        return bool(self.parts) and not self.parts[-1].size
+
 
 def is_mirrored(place: str) -> bool:
     """Whether a file goes to the store, by its place in the data folder."""

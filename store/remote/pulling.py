@@ -156,7 +156,9 @@ class Pull:
         state = self._mirror.state
         for place in (state.files.keys() | state.versions.keys() | state.noted) - found:
             path = self._mirror.root / place
-            if names.file_of(place) in found or holder(path.with_suffix(".lock")) is not None:
+            if names.file_of(place) != place:  # a part of the book, whose lines stay
+                continue
+            if place in found or holder(path.with_suffix(".lock")) is not None:
                 continue
             if place in state.files and path.exists() and state.changed(place, path):
                 self._put_aside(place, path)

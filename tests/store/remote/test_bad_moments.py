@@ -20,7 +20,13 @@ from store.remote.mirror import FolderMirror
 from store.remote.object_store import RemoteStore
 from store.remote.pulling import Pull
 from store.runs.payment_book import CallReserved, CallSettled, PaymentBook
-from tests.store.remote.stores import killed_machine, machine
+from tests.store.remote.stores import (
+    DeadError,
+    MortalStore,
+    dying_machine,
+    killed_machine,
+    machine,
+)
 
 LEDGER = Path("runs") / "r" / "ledger.jsonl"
 LINES = [b'{"number": %d}\n' % number for number in range(6)]
@@ -84,6 +90,71 @@ def test_a_run_ends_while_another_machine_reads(
         monkeypatch.setattr(Pull, "_list", list_then_end)
         with machine(tmp_path / "b", url) as b:
             assert (b / LEDGER).read_bytes() == b"".join(LINES)
+
+
+@pytest.mark.parametrize("leased", [True, False])
+def test_a_file_is_put_together_when_another_machine_has_it(
+    url: str, tmp_path: Path, *, leased: bool
+) -> None:
+    """By one that slept past its lease, or without one: what the other committed stands."""
+    with machine(tmp_path / "a", url) as a:
+        first = LineFile(a / LEDGER)
+        for line in LINES:
+            first.append(line)
+        with machine(tmp_path / "b", url) as b:
+            second = LineFile(b / LEDGER)
+            if leased:
+                second.append(b'{"number": "second"}\n')
+            first.close()
+            if leased:
+                second.append(b'{"number": "third"}\n')
+            else:
+                with pytest.raises(OSError, match="another machine went on with it"):
+                    second.append(b'{"number": "second"}\n')
+            second.close()
+            expected = (b / LEDGER).read_bytes()
+    with machine(tmp_path / "c", url) as c:
+        assert (c / LEDGER).read_bytes() == expected
+        assert expected.count(b"\n") == (8 if leased else 6)
+
+
+def test_an_emptied_file_grows_again(url: str, tmp_path: Path) -> None:
+    with machine(tmp_path / "a", url) as a, LineWriter(a / LEDGER, _lock(a), "r") as writer:
+        writer._commit(LINES[0])
+        writer._replace(b"")
+        writer._commit(LINES[1])
+        writer._commit(LINES[2])
+    with machine(tmp_path / "b", url) as b:
+        assert (b / LEDGER).read_bytes() == LINES[1] + LINES[2]
+
+
+def test_who_lost_a_lease_deletes_nothing(url: str, tmp_path: Path) -> None:
+    with machine(tmp_path / "a", url) as a:
+        write_whole(a / "studies" / "s" / "x.json", b"{}")
+        _lock(a).acquire()
+        (lease,) = _mirror(a).leases._held.values()
+        lease._taken = True
+        with pytest.raises(OSError, match="another machine may hold"):
+            remove_within(a / "studies", a / "studies" / "s")
+        assert (a / "studies" / "s" / "x.json").exists()
+
+
+def test_who_puts_a_file_together_dies_on_the_way(url: str, tmp_path: Path) -> None:
+    for dies_at in (7, 8):  # after its end was sealed, and after the new version was written
+        shared = f"{url}{dies_at}"
+        store = MortalStore(shared, dies_at, after=True)
+        with dying_machine(tmp_path / f"a{dies_at}", store) as mirror:
+            file = LineFile(mirror.root / LEDGER)
+            for line in LINES:
+                file.append(line)
+            with pytest.raises(DeadError):
+                file.close()
+        with machine(tmp_path / f"b{dies_at}", shared) as b:
+            file = LineFile(b / LEDGER)
+            file.append(b'{"end": true}\n')
+            file.close()
+        with machine(tmp_path / f"c{dies_at}", shared) as c:
+            assert (c / LEDGER).read_bytes() == b"".join([*LINES, b'{"end": true}\n'])
 
 
 def test_frames_come_in_while_a_line_waits_for_others(tmp_path: Path) -> None:
@@ -159,6 +230,18 @@ def test_a_call_is_settled_by_two_machines(url: str, tmp_path: Path) -> None:
     for name in "abc":
         with machine(tmp_path / name, url) as root:
             assert _standing(root) == (1, 0)
+
+
+def test_a_book_that_is_gone_from_the_store_stays_here(url: str, tmp_path: Path) -> None:
+    with machine(tmp_path / "a", url) as a:
+        _reserve(a, "one")
+        LineFile(a / LEDGER).append(LINES[0])
+    with machine(tmp_path / "b", url) as b:
+        assert _standing(b) == (1, 1)
+    store = RemoteStore(url)
+    store.delete([each.name for each in store.find("payments.jsonl")])
+    with machine(tmp_path / "b", url) as b:
+        assert _standing(b) == (1, 1)
 
 
 def test_a_settlement_is_listed_before_its_reservation(url: str, tmp_path: Path) -> None:

@@ -283,6 +283,7 @@ REVIEWED = {
     "store/privacy/forget_answers.py": "answers, which forgetting walks",
     "store/jsonl/append_only.py": "the primitive",
     "store/jsonl/locks.py": "locks",
+    "store/remote/cache_state.py": "names of places, which forgetting takes out",
     "store/remote/mirror.py": "what the store has of a place, which goes with it",
     "store/remote/pulling.py": "the same",
     "store/runs/payment_book.py": "payments",

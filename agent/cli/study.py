@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.options import browser_option, data_option, data_to_type, python_to_type
-from store.cli.options import shard_option, url_option
+from store.cli.options import cluster_option, shard_option, url_option
 from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ Examples:
     "--timezone", metavar="Europe/Berlin", help="Live: whose days count where the file names none."
 )
 @shard_option("Run a part of the cells, with as much of the budget")
+@cluster_option("Run the cells on all nodes of a Ray cluster that declare browsers")
 @browser_option
 @url_option
 @data_option
@@ -73,7 +74,8 @@ def study(
         return
     if file is None:
         raise BadConfig("Which study? Type: python -m agent study --example > study.toml")
-    declared, folder = load_study(file), DataFolder(data)
+    on = how["on"]
+    declared, folder = load_study(file), DataFolder(data if on is None else data.absolute())
     if shard.partial and how["occurrence"] is not None:
         raise BadConfig("A daemon's study is one machine's. Type: the same without --shard")
     if dry_run:
@@ -89,11 +91,12 @@ def study(
         for model in declared.matrix.models:
             check_access(model, os.environ)
         index = {
-            "indexed": not how["no_index"],
+            # many nodes have no lock on one embedded index: store index makes up for it
+            "indexed": not how["no_index"] and (on is None or how["url"] is not None),
             "index_url": how["url"],
             "timezone": zone_of(how["timezone"]).key if how["timezone"] else None,
         }
-        prepared = replace(prepared, browser=how["browser"], shards=shard.of, **index)
+        prepared = replace(prepared, browser=how["browser"], shards=shard.of, on=on, **index)
         keep_study(prepared, file)
         _show_matrix(prepared, shard)
         if shard.partial:

@@ -27,6 +27,7 @@ Examples:
   python -m agent study --example > study.toml
   python -m agent study study.toml --dry-run
   python -m agent study study.toml --shard 3/16 --data shard-3
+  python -m agent study study.toml --on ray --data /shared/data
 """
 
 
@@ -164,6 +165,9 @@ def _conduct(study: Study, file: Path, *, tethered: bool) -> None:
         sys.exit(1)
     name = study.declared.name
     echo(f"Study {name} is complete. Type: {_next_command(study)}")
+    if study.on is not None and not study.indexed:
+        index = f"{python_to_type()} -m store index{data_to_type(study.data.root)} --on {study.on}"
+        echo(f"Its frames are not in the index yet. Type: {index}")
 
 
 def _next_command(study: Study) -> str:

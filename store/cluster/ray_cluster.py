@@ -189,6 +189,7 @@ class Cluster:
 
 def _load_ray() -> ModuleType:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is told to anybody
+    os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = "."  # its words on lost nodes go to stdout
     os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # a call after the end starts no cluster
     try:
         import ray  # over a second

@@ -177,9 +177,10 @@ def _next_command(study: Study) -> str:
     report = f"{python} -m analysis report {declared.name}{where}"
     if not declared.judged_again:
         return report
+    on = "" if study.on is None else f" --on {study.on}"
     again = [
         f"{python} -m agent rejudge {declared.name} --everyone --model {shlex.quote(model)} "
-        f"--strategy {strategy}{_as_declared(declared)}{where}"
+        f"--strategy {strategy}{_as_declared(declared)}{on}{where}"
         for model in declared.matrix.models
         for strategy in declared.matrix.strategies
     ]

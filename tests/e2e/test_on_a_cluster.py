@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ with (
     done = update(DataFolder(Path(sys.argv[1])), encoder)
     print(done.added, len(done.problems), *done.problems)
 """
-Said = dict[str, dict[RejudgementKey, tuple[str | None, str | None]]]
+Said = dict[str, dict[RejudgementKey, list[str | None]]]
 
 
 def keep_study(folder: Path, runs: int, steps: int) -> DataFolder:
@@ -68,9 +69,10 @@ def answers(data: DataFolder) -> Said:
     for ledger in data.ledgers():
         for path in judgement_files(ledger.parent):
             lines = read_judgements(path).lines
-            said = {line.key: (line.judgement.answer, line.judgement.missing) for line in lines}
-            assert len(said) == len(lines)
-            found[path.relative_to(data.root).as_posix()] = said
+            found[path.relative_to(data.root).as_posix()] = {
+                line.key: [line.judgement.answer, line.judgement.missing] for line in lines
+            }
+            assert len(found[path.relative_to(data.root).as_posix()]) == len(lines)
     return found
 
 
@@ -108,7 +110,7 @@ def typed(words: list[str], nodes: SimulatedNodes) -> subprocess.CompletedProces
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[SimulatedNodes]:
-    with simulated_nodes(2) as made:
+    with simulated_nodes(2, browsers=1) as made:
         yield made
 
 
@@ -136,17 +138,19 @@ def test_a_cluster_indexes_as_one_machine_does(tmp_path: Path, nodes: SimulatedN
 
 
 def test_what_no_node_can_do_is_named(tmp_path: Path, nodes: SimulatedNodes) -> None:
-    """A checkpoint that is not there; a study where no node declares a browser."""
+    """A checkpoint that is not there; a study where no node declares a browser, or the account."""
     data = keep_study(tmp_path / "data", runs=1, steps=2)
     where = ["--on", "ray", "--data", str(data.root)]
     words = ["index", "--encoder", "open_clip:ViT-B-32/nowhere.pt", *where]
     done = typed([*PYTHON, "-m", "store", *words], nodes)
     assert done.returncode == 2, done.stderr
     assert "A node of the cluster cannot do the work: The encoder 'open_clip:" in done.stderr
-    done = typed([*PYTHON, "-m", "agent", "study", str(study_file(tmp_path)), *where], nodes)
+    file = study_file(tmp_path)
+    file.write_text(file.read_text().replace("playground", "tiktok"))
+    done = typed([*PYTHON, "-m", "agent", "study", str(file), *where], nodes)
     assert done.returncode == 2, done.stderr
-    assert "No node of the cluster has browsers. Type" in done.stderr
-    assert "ray start --address=HEAD:6379 --resources='{\"browser\": 4}'" in done.stderr
+    assert "No node of the cluster has the account:small-p" in done.stderr
+    assert 'ray start --address=HEAD:6379 --resources=\'{"browser": 1, "account:' in done.stderr
 
 
 @pytest.mark.drill
@@ -217,6 +221,42 @@ def test_no_cell_is_lost_or_doubled_by_kills(tmp_path: Path) -> None:
         assert "Study small is complete." in typed(words, nodes).stdout
         assert len(data.runs()) == 12
     assert verify(data).sound
+
+
+@pytest.mark.drill
+def test_a_study_on_a_cluster_goes_on_after_ctrl_c_and_kill(tmp_path: Path) -> None:
+    """Its children end with it, wherever they are, and the same command does the rest."""
+    data, file = DataFolder(tmp_path / "data"), study_file(tmp_path)
+    words = [*PYTHON, "-m", "agent", "study", str(file), "--on", "ray", "--data", str(data.root)]
+    with simulated_nodes(1) as nodes:
+        done = typed(words, nodes)
+        assert (done.returncode, "has browsers" in done.stderr) == (2, True), done.stderr
+    with simulated_nodes(2, browsers=1) as nodes:
+        for number, code in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
+            before = opened_steps(data)
+            with subprocess.Popen(words, env=nodes.environment, stdout=-3, stderr=-3) as child:
+                while opened_steps(data) < before + 3:
+                    assert child.poll() is None
+                    time.sleep(0.1)
+                child.send_signal(number)
+                assert child.wait(90) == code
+            until = time.monotonic() + 60
+            while any(str(data.root) in " ".join(words) for words in running_commands()):
+                assert time.monotonic() < until
+                time.sleep(0.2)
+        done = typed(words, nodes)
+    assert "Study small is complete." in done.stdout, done.stderr
+    cells = Counter(run.started.config["cell"] for run in data.runs() if run.started)
+    assert (len(cells), set(cells.values())) == (12, {1})
+    assert verify(data).sound
+
+
+def opened_steps(data: DataFolder) -> int:
+    return sum(path.read_bytes().count(b"step_opened") for path in data.ledgers())
+
+
+def running_commands() -> list[list[str]]:
+    return [each.info["cmdline"] or [] for each in psutil.process_iter(["cmdline"])]
 
 
 @pytest.mark.drill

@@ -73,7 +73,7 @@ def simulated_nodes(count: int, browsers: int = 0) -> Iterator[SimulatedNodes]:
     os.environ.update(SETTINGS)
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster()
+    cluster: Any = Cluster()
     try:
         cluster.add_node(num_cpus=0, node_ip_address=LOOPBACK)
         made = SimulatedNodes(cluster, browsers)

@@ -9,12 +9,14 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Generic, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from store.cluster.address import ClusterAddress
 from store.cluster.errors import ClusterUnreachable, HostRefused, RayMissing
@@ -22,6 +24,7 @@ from store.terminal.printing import count_of, remark
 
 BROWSER = "browser"
 """Resource of a node: browsers that it can have open."""
+_KNOCK_S = 10.0
 _LOCAL_BROWSERS = 64
 """Of a cluster that is started here: a study's own limit is lower."""
 
@@ -203,16 +206,31 @@ def _init(ray: ModuleType, address: ClusterAddress) -> str:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     named = address.client or os.environ.get("RAY_ADDRESS")
     try:
-        ray.init(address=named or "auto", **quiet)
-    except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
-        if named or not isinstance(error, ConnectionError):
+        if (found := _find_address(named)) is not None:
+            ray.init(address=found, **quiet)
+            return "Joined a cluster"
+    except (OSError, RuntimeError, ValueError) as error:
+        if named or not isinstance(error, OSError):
             raise ClusterUnreachable(named or "this machine", _first_line(error)) from error
-    else:
-        return "Joined a cluster"
     browsers = {BROWSER: _LOCAL_BROWSERS}
     loopback = {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
     ray.init(address="local", resources=browsers, **quiet, **loopback)
     return "No cluster was found, and one was started on this machine"
+
+
+def _find_address(named: str | None) -> str | None:
+    """Return the address as Ray understands it; ``None`` where this machine knows no cluster.
+
+    Raises ``OSError`` where nobody listens there, which Ray itself finds out in minutes.
+    """
+    from ray._private.services import canonicalize_bootstrap_address  # which ray.init asks too
+
+    client = named if named and "://" in named else None
+    found: str | None = client or canonicalize_bootstrap_address(named or "auto")
+    if found is not None:
+        parts = urlsplit(found if client else f"//{found}")
+        socket.create_connection((parts.hostname or "", parts.port or 0), _KNOCK_S).close()
+    return found
 
 
 def _first_line(error: Exception) -> str:

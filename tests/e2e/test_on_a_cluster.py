@@ -137,20 +137,23 @@ def test_a_cluster_indexes_as_one_machine_does(tmp_path: Path, nodes: SimulatedN
     check_indexes(one, many, frames=79)
 
 
-def test_what_no_node_can_do_is_named(tmp_path: Path, nodes: SimulatedNodes) -> None:
-    """A checkpoint that is not there; a study where no node declares a browser, or the account."""
-    data = keep_study(tmp_path / "data", runs=1, steps=2)
-    where = ["--on", "ray", "--data", str(data.root)]
-    words = ["index", "--encoder", "open_clip:ViT-B-32/nowhere.pt", *where]
-    done = typed([*PYTHON, "-m", "store", *words], nodes)
-    assert done.returncode == 2, done.stderr
-    assert "A node of the cluster cannot do the work: The encoder 'open_clip:" in done.stderr
+def test_a_live_account_needs_its_node(tmp_path: Path, nodes: SimulatedNodes) -> None:
     file = study_file(tmp_path)
     file.write_text(file.read_text().replace("playground", "tiktok"))
-    done = typed([*PYTHON, "-m", "agent", "study", str(file), *where], nodes)
+    words = ["study", str(file), "--on", "ray", "--data", str(tmp_path / "data")]
+    done = typed([*PYTHON, "-m", "agent", *words], nodes)
     assert done.returncode == 2, done.stderr
-    assert "No node of the cluster has the account:small-p" in done.stderr
-    assert 'ray start --address=HEAD:6379 --resources=\'{"browser": 1, "account:' in done.stderr
+    assert "No node of the cluster has the account:small-slot001-treatment-" in done.stderr
+    assert "ray start --address=HEAD:6379 --resources='{\"browser\": 1, \"account:" in done.stderr
+
+
+@pytest.mark.drill
+def test_a_checkpoint_that_no_node_has_is_named(tmp_path: Path, nodes: SimulatedNodes) -> None:
+    data = keep_study(tmp_path, runs=1, steps=2)
+    words = ["index", "--encoder", "open_clip:ViT-B-32/nowhere.pt", "--on", "ray"]
+    done = typed([*PYTHON, "-m", "store", *words, "--data", str(data.root)], nodes)
+    assert done.returncode == 2, done.stderr
+    assert "A node of the cluster cannot do the work: The encoder 'open_clip:" in done.stderr
 
 
 @pytest.mark.drill

@@ -19,9 +19,12 @@ WITHOUT_RAY = "import sys; sys.modules['ray'] = None\n"
 """As Python behaves where a package is not installed."""
 LOADED = """
 import sys
+from pathlib import Path
 from agent.cli import cli
-from store.cli.main import main
-main(['index', '--data', sys.argv[1]], standalone_mode=False)
+from store.index.build import update
+from store.runs.data_folder import DataFolder
+from tests.store.samples import ColourEncoder
+update(DataFolder(Path(sys.argv[1])), ColourEncoder())
 words = ['rejudge', 'latest', '--model', 'scripted/yes', '--data', sys.argv[1]]
 cli(words, standalone_mode=False)
 print(sorted(name for name in sys.modules if name.split('.')[0] == 'ray'))

@@ -18,7 +18,7 @@ from agent.models import AS_IT_IS, ModelRequest
 from agent.provenance import provenance
 from personas import strategies
 from personas.strategies import ORDERS, Order
-from store.cluster.address import ClusterAddress
+from store.cluster.cluster_address import ClusterAddress
 from store.errors import DamagedLedger
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger

@@ -36,7 +36,7 @@ from agent.models import AS_IT_IS, ModelRequest, check_looks, find_capabilities
 from agent.provenance import provenance
 from personas import strategies
 from personas.persona import Persona
-from store.cluster.address import ClusterAddress
+from store.cluster.cluster_address import ClusterAddress
 from store.frames.frame_store import FrameStore
 from store.results.value_spectrum import RUN_ID, Retrieval, RetrievedFrame
 from store.runs.data_folder import DataFolder

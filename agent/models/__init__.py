@@ -32,7 +32,7 @@ from agent.models.providers import (
     find_capabilities,
     parse_model_name,
 )
-from store.cluster.address import ClusterAddress
+from store.cluster.cluster_address import ClusterAddress
 
 __all__ = [
     "Capabilities",

@@ -51,8 +51,6 @@ class HostedModel:
         """Answer a question; what the model raises is an answer too."""
         try:
             return messages.write_reply(await self._ask(messages.read_question(task)))
-        except (AgentError, StoreError) as error:
-            return json.dumps(write_error(error)).encode()
         except Exception as error:  # noqa: BLE001 - whatever a library raises, who asked shall know
             return json.dumps(write_error(error)).encode()
 

@@ -40,7 +40,7 @@ from agent.preference_pairs.blind_checks import check_prompts, note_answer, pair
 from agent.preference_pairs.edit_distance import cleaned
 from agent.provenance import provenance
 from personas.strategies import Prompt
-from store.cluster.address import ClusterAddress
+from store.cluster.cluster_address import ClusterAddress
 from store.frames.frame_store import FrameStore
 from store.jsonl.answer_file import KeyedWriter
 from store.results.preference_pairs import (

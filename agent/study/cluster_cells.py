@@ -99,8 +99,9 @@ async def _run_to_end(actor: RemoteActor[CellProcess, int], process: CellProcess
         return await asyncio.shield(running)
     except asyncio.CancelledError:
         actor.end()
-        with suppress(ActorLost):
-            await asyncio.wait([running], timeout=LAST_WORDS_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_S):
+                await asyncio.gather(running, return_exceptions=True)
         raise
     finally:
         running.cancel()

@@ -21,7 +21,7 @@ from agent.study.cell_process import CellLost, CellPlace, CellProcess, ThisMachi
 from agent.study.frozen_inputs import FrozenStudy
 from agent.study.matrix import StudyCell, find_source, start_order
 from agent.study.study_file import StudyDeclaration
-from store.cluster.address import ClusterAddress
+from store.cluster.cluster_address import ClusterAddress
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import RunSummary, read_each
 

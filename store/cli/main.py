@@ -36,7 +36,7 @@ from store.terminal.printing import count_of, echo, rewrite
 from store.untrusted.size_limits import UnreadablePicture, decode_picture
 
 if TYPE_CHECKING:
-    from store.cluster.address import ClusterAddress
+    from store.cluster.cluster_address import ClusterAddress
     from store.encoders import Encoder, Vectors
     from store.index.cluster_encoder import ClusterEncoder
     from store.index.entries import Hit

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from store.cluster.address import ClusterAddress
+from store.cluster.cluster_address import ClusterAddress
 from store.errors import NothingKept
 from store.jsonl.atomic import restrict_umask
 from store.runs.shards import WHOLE, Shard

@@ -209,7 +209,7 @@ class ActorPool(Generic[_Task, _Result]):
         """Forget an actor, so that the next look starts another in its place."""
         if self._members.get(place) is member:
             del self._members[place]
-            self.lost += 1
+            self.lost += member.placed
             member.ready = False
             member.actor.kill()
             self._changes.tell()

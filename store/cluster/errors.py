@@ -60,8 +60,8 @@ class HostRefused(ClusterFault):
 
     def __init__(self, problem: str) -> None:
         super().__init__(
-            f"A node of the cluster cannot do the work: {problem} Look at its logs. "
-            "Type: ray logs cluster"
+            f"A node of the cluster cannot do the work: {problem} Mend that there, or look at its "
+            "logs. Type on it: ls /tmp/ray/session_latest/logs"
         )
 
 
@@ -72,5 +72,6 @@ class WorkLost(ClusterFault):
         self.times = times
         super().__init__(
             f"{times} actors in a row have ended at the same task ({problem}). What was done is "
-            "kept. Look for what ends them, memory say. Type: ray logs cluster"
+            "kept. Look for what ends them, memory say. Type on a node: "
+            "ls /tmp/ray/session_latest/logs"
         )

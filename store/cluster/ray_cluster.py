@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from store.cluster.address import ClusterAddress
+from store.cluster.cluster_address import ClusterAddress
 from store.cluster.errors import ClusterUnreachable, HostRefused, RayMissing
 from store.terminal.printing import count_of, remark
 
@@ -206,31 +206,36 @@ def _init(ray: ModuleType, address: ClusterAddress) -> str:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     named = address.client or os.environ.get("RAY_ADDRESS")
     try:
-        if (found := _find_address(named)) is not None:
-            ray.init(address=found, **quiet)
+        if _answers(named):
+            ray.init(address=named or "auto", **quiet)  # by "auto" it also finds its token
             return "Joined a cluster"
-    except (OSError, RuntimeError, ValueError) as error:
-        if named or not isinstance(error, OSError):
-            raise ClusterUnreachable(named or "this machine", _first_line(error)) from error
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        raise ClusterUnreachable(named or "this machine", _first_line(error)) from error
     browsers = {BROWSER: _LOCAL_BROWSERS}
     loopback = {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
     ray.init(address="local", resources=browsers, **quiet, **loopback)
     return "No cluster was found, and one was started on this machine"
 
 
-def _find_address(named: str | None) -> str | None:
-    """Return the address as Ray understands it; ``None`` where this machine knows no cluster.
+def _answers(named: str | None) -> bool:
+    """Tell whether anybody listens where Ray would look; it takes minutes to find out itself.
 
-    Raises ``OSError`` where nobody listens there, which Ray itself finds out in minutes.
+    Raises ``OSError`` where nobody does at an address that was named.
     """
     from ray._private.services import canonicalize_bootstrap_address  # which ray.init asks too
 
     client = named if named and "://" in named else None
     found: str | None = client or canonicalize_bootstrap_address(named or "auto")
-    if found is not None:
-        parts = urlsplit(found if client else f"//{found}")
+    if found is None:
+        return False
+    parts = urlsplit(found if client else f"//{found}")
+    try:
         socket.create_connection((parts.hostname or "", parts.port or 0), _KNOCK_S).close()
-    return found
+    except OSError:
+        if named:
+            raise
+        return False  # what an ended cluster has left
+    return True
 
 
 def _first_line(error: Exception) -> str:

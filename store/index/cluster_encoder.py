@@ -51,7 +51,7 @@ class HostedEncoder:
         try:
             encoder = self._encoder = self._load()
         except StoreError as error:
-            raise HostRefused(str(error)) from None
+            return json.dumps({"problem": str(error)}).encode()
         batch = BATCH if encoder.stages is None else encoder.stages.batch
         return json.dumps({"id": encoder.id, "dim": encoder.dim, "batch": batch}).encode()
 
@@ -75,6 +75,8 @@ class ClusterEncoder:
 
     def __init__(self, pool: ActorPool[Sequence[bytes], PlacedPictures]) -> None:
         about = json.loads(pool.description)
+        if "problem" in about:
+            raise HostRefused(about["problem"])
         self.id: str = about["id"]
         self.dim: int = about["dim"]
         self._batch: int = about["batch"]

@@ -35,7 +35,7 @@ PYTHON = [sys.executable, "-W", "error"]
 EMBED = """
 import sys
 from pathlib import Path
-from store.cluster.address import ClusterAddress
+from store.cluster.cluster_address import ClusterAddress
 from store.cluster.ray_cluster import Cluster
 from store.index.build import update
 from store.index.cluster_encoder import ClusterEncoder
@@ -144,7 +144,7 @@ def test_a_live_account_needs_its_node(tmp_path: Path, nodes: SimulatedNodes) ->
     done = typed([*PYTHON, "-m", "agent", *words], nodes)
     assert done.returncode == 2, done.stderr
     assert "No node of the cluster has the account:small-slot001-treatment-" in done.stderr
-    assert "ray start --address=HEAD:6379 --resources='{\"browser\": 1, \"account:" in done.stderr
+    assert 'ray start --address=HEAD:6379 --resources=\'{"browser": 1, "account:' in done.stderr
 
 
 @pytest.mark.drill
@@ -213,10 +213,11 @@ def test_no_cell_is_lost_or_doubled_by_kills(tmp_path: Path) -> None:
     file = study_file(tmp_path)
     words = [*PYTHON, "-m", "agent", "study", str(file), "--on", "ray", "--data", str(data.root)]
     with simulated_nodes(3, browsers=1) as nodes:
-        code, said = run_under_kills(nodes, words, seed=3, most=17, every_s=(4, 10))
+        code, said = run_under_kills(nodes, words, seed=3, most=17, every_s=(3, 8))
         sys.stderr.write(f"{nodes.killed} {said}\n")
         assert code == 0, said
-        assert sum(nodes.killed.values()) >= 10
+        assert "raylet" not in said
+        assert sum(nodes.killed.values()) >= 16
         runs = data.runs()
         cells = Counter(run.started.config["cell"] for run in runs if run.started)
         assert (len(cells), set(cells.values())) == (12, {1})

@@ -17,7 +17,7 @@ import psutil
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # which makes Ray take loopback for this machine
-    "RAY_ENABLE_AUTO_CONNECT": "0",
+    "RAY_AUTH_MODE": "disabled",
 }
 LOOPBACK = "127.0.0.1"
 

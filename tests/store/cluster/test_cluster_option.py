@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from agent.models import ModelRequest
 from store.cli.main import main
-from store.cluster.address import ClusterAddress
+from store.cluster.cluster_address import ClusterAddress
 from store.runs.data_folder import DataFolder
 from tests.store.samples import COLOURS, keep_run
 

@@ -42,7 +42,6 @@ Examples:
   python -m agent rejudge latest --everyone --order picture-first --seed 4
   python -m agent rejudge first-study --everyone --sample 300 --seed 3
   python -m agent rejudge first-study --everyone --shard 3/16
-  python -m agent rejudge first-study --everyone --on ray
 """
 
 

@@ -27,7 +27,6 @@ Examples:
   python -m agent study --example > study.toml
   python -m agent study study.toml --dry-run
   python -m agent study study.toml --shard 3/16 --data shard-3
-  python -m agent study study.toml --on ray --data /shared/data
 """
 
 

@@ -155,7 +155,7 @@ def _tell(hits: Sequence[Hit], data: DataFolder, *, as_json: bool, sheet: Path |
         echo(f"Wrote {sheet}", err=True)
 
 
-@main.command(epilog=epilog("index", "index --rebuild", "index --shard 3/16", "index --on ray"))
+@main.command(epilog=epilog("index", "index --rebuild", "index --shard 3/16"))
 @click.option("--rebuild", "anew", is_flag=True, help="Make it anew beside the old one.")
 @shard_option("Index a part of the frames")
 @click.option(

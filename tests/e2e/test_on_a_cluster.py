@@ -26,6 +26,7 @@ from store.maintenance.verify import verify
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import PersonaRecord
 from store.runs.rejudgements import RejudgementKey, judgement_files, read_judgements
+from tests.agent.models import tiny
 from tests.agent.study.test_shards import study_file
 from tests.store.cluster.ray_nodes import SimulatedNodes, run_under_kills, simulated_nodes
 from tests.store.samples import COLOURS, ColourEncoder, keep_run
@@ -154,6 +155,32 @@ def test_a_checkpoint_that_no_node_has_is_named(tmp_path: Path, nodes: Simulated
     done = typed([*PYTHON, "-m", "store", *words, "--data", str(data.root)], nodes)
     assert done.returncode == 2, done.stderr
     assert "A node of the cluster cannot do the work: The encoder 'open_clip:" in done.stderr
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize("name", ["embedded/conse", "hfvlm"])
+def test_local_models_answer_on_nodes_as_they_do_here(
+    tmp_path: Path, nodes: SimulatedNodes, name: str
+) -> None:
+    folder = tmp_path / "tiny"
+    model = name if name != "hfvlm" else f"hfvlm/{tiny.save_llava(folder)}"
+    one = keep_study(tmp_path / "one", runs=2, steps=5)
+    many = copied(one, tmp_path / "many")
+    for data, more in ((one, ()), (many, ("--on", "ray"))):
+        words = [sys.executable, *rejudging(data, model, *more)[len(PYTHON) :]]
+        assert typed(words, nodes).returncode == 0
+    assert answers(one) == answers(many)
+    mine, theirs = shares(one), shares(many)
+    assert mine == pytest.approx(theirs, abs=1e-5)
+    assert len(mine) == 2 * 2 * 5 * 2
+
+
+def shares(data: DataFolder) -> list[float]:
+    """Probabilities of a yes, by question."""
+    files = [path for ledger in data.ledgers() for path in judgement_files(ledger.parent)]
+    lines = [line for path in files for line in read_judgements(path).lines]
+    lines.sort(key=lambda line: str(line.key))
+    return [line.judgement.p_yes for line in lines if line.judgement.p_yes is not None]
 
 
 @pytest.mark.drill

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from platformdirs import user_cache_path
 
+from store.cluster.cluster_address import ClusterAddress
 from store.errors import NothingKept
 from store.jsonl.atomic import file_slug, restrict_umask
 from store.jsonl.mirrors import CACHE_MARK
@@ -163,6 +164,32 @@ def shard_option(what: str) -> Callable[[Command], Command]:
         metavar="K/N",
         help=f"{what}: the K-th of N parts; the same command with another K does the others. Then "
         "unite the data folders with store merge.",
+    )
+
+
+class _ClusterType(click.ParamType[ClusterAddress]):
+    """The word of ``--on``."""
+
+    name = "cluster"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> ClusterAddress:
+        if isinstance(value, ClusterAddress):
+            return value
+        try:
+            return ClusterAddress.parse(str(value))
+        except ValueError as error:
+            self.fail(f"{error}. Type: --on ray, or --on ray://HOST:10001", param, ctx)
+
+
+def cluster_option(what: str) -> Callable[[Command], Command]:
+    """Return the option ``--on``; ``what`` says in a few words what a cluster then does."""
+    return click.option(
+        "--on",
+        type=_ClusterType(),
+        metavar="ray",
+        help=f"{what}: ray (the cluster of this machine) or ray://HOST:10001. Needs feedsway[ray].",
     )
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from store.encoders import Encoder
+    from store.encoders import VectorSpace
     from store.index.chroma import Client, Collection
     from store.runs.data_folder import DataFolder
 
@@ -64,7 +64,7 @@ class Index:
     def open(
         cls,
         data: DataFolder,
-        encoder: Encoder,
+        encoder: VectorSpace,
         url: str | None = None,
         *,
         write: bool = False,
@@ -244,7 +244,7 @@ class Index:
 
 
 @contextmanager
-def replacement(data: DataFolder, encoder: Encoder, url: str | None = None) -> Iterator[Index]:
+def replacement(data: DataFolder, encoder: VectorSpace, url: str | None = None) -> Iterator[Index]:
     """Fill a new index, which takes the old one's place if all goes well."""
     name = collection_name(encoder.id, encoder.dim)
     if url is None:

@@ -255,7 +255,7 @@ REVIEWED = {
     "agent/playground/clips.py": "the playground's own clips",
     "agent/playground/visitors.py": "the playground's own memory",
     "agent/run/recorder.py": "pictures of walls, which forgetting walks",
-    "agent/study/conductor.py": "logs, which forgetting deletes",
+    "agent/study/cell_process.py": "logs, which forgetting deletes",
     "agent/study/matrix.py": "draws",
     "agent/study/preparation.py": "the study's declaration",
     "analysis/cli/bench_measurements.py": "made-up ledgers",

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from agent.cli import cli
 from store.cli.main import main
+from tests.agent.study.test_shards import study_file
 
 
 @pytest.mark.parametrize("given", ["abc", "0", "-1", "1", "nan", "inf", "1e9"])
@@ -39,3 +41,14 @@ def test_a_strangers_folder_is_no_cache_of_ours(
     assert CliRunner().invoke(main, ["runs", "--data", shared]).exit_code == 0
     (cache,) = (tmp_path / "caches").iterdir()
     assert CliRunner().invoke(main, ["runs", "--data", str(cache)]).exit_code == 0
+
+
+def test_a_study_on_a_cluster_refuses_a_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its nodes would each write into a folder that nobody else sees."""
+    monkeypatch.setenv("FEEDSWAY_CACHE", str(tmp_path / "caches"))
+    words = ["study", str(study_file(tmp_path)), "--on", "ray", "--data", f"file://{tmp_path}/x"]
+    told = CliRunner().invoke(cli, words)
+    assert told.exit_code == 2
+    assert "need a folder that all its nodes share" in told.stderr

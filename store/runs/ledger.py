@@ -107,7 +107,19 @@ def read(path: Path) -> Ledger:
     Raises ``DamagedLedger``, with the line counted from 1, where a committed line is no record, a
     position comes twice or goes back, or lines stand in an impossible order.
     """
-    records, torn = read_lines(path)
+    try:
+        return parse(path, path.read_bytes())
+    except OSError as error:
+        raise DataUnreadable(path, error.strerror or str(error)) from None
+
+
+def parse(path: Path, content: bytes) -> Ledger:
+    """Make a ledger of the bytes that a file holds; raises as ``read``."""
+    lines, torn = committed(content)
+    if not lines:
+        raise DamagedLedger(path, 1, "nothing was committed to it.")
+    check_schema(path, lines[0])
+    records = [parse_line(path, number, line) for number, line in enumerate(lines, 1)]
     last = records[-1]
     return Ledger(
         path=path,
@@ -133,18 +145,6 @@ def read_each(paths: Iterable[Path], problems: list[str]) -> list[Ledger]:
         except StoreError as error:
             problems.append(str(error))
     return found
-
-
-def read_lines(path: Path) -> tuple[list[LedgerLine], int]:
-    """Read the records as they stand, and the bytes of a torn last line; raises as ``read``."""
-    try:
-        lines, torn = committed(path.read_bytes())
-    except OSError as error:
-        raise DataUnreadable(path, error.strerror or str(error)) from None
-    if not lines:
-        raise DamagedLedger(path, 1, "nothing was committed to it.")
-    check_schema(path, lines[0])
-    return [parse_line(path, number, line) for number, line in enumerate(lines, 1)], torn
 
 
 def summarise(path: Path) -> RunSummary | None:

@@ -34,7 +34,7 @@ POLICY = (
 TEMPLATES = Path(__file__).with_name("templates")
 
 PAGE, TABLES = "index.html", "tables"
-_BLOCK = 50_000  # rows that are held as Python's values at once
+BLOCK = 50_000  # rows that are held as Python's values at once
 Cell = str | int | float | bool | None
 
 
@@ -82,8 +82,10 @@ class ReportTable:
 
     name: str
     columns: tuple[str, ...]
-    rows: Iterable[tuple[Cell, ...]]
+    rows: Iterable[tuple[Cell, ...]] = ()
     """Gone through once for each file that is written."""
+    blocks: Iterable[Sequence[Sequence[Cell]]] | None = None
+    """Columns of many rows at a time, in the rows' place."""
 
 
 def write_tables(tables: Sequence[ReportTable], folder: Path) -> list[Path]:
@@ -138,7 +140,7 @@ class _Shown(dict[str, str]):
     """Texts as cells of a spreadsheet; most come often."""
 
     def __missing__(self, text: str) -> str:
-        if len(self) >= _BLOCK:
+        if len(self) >= BLOCK:
             self.clear()
         self[text] = cell = show_cell(text)
         return cell
@@ -171,8 +173,11 @@ def _joined(parts: list[Any]) -> Any:
 
 def _blocks(table: ReportTable) -> Iterator[list[Sequence[Cell]]]:
     """The columns of a table, many rows at a time, with nothing where a number does not exist."""
+    if table.blocks is not None:
+        yield from ([_known(column) for column in block] for block in table.blocks)
+        return
     rows = iter(table.rows)
-    while block := list(islice(rows, _BLOCK)):
+    while block := list(islice(rows, BLOCK)):
         yield [_known(column) for column in zip(*block, strict=True)]
 
 

@@ -84,12 +84,16 @@ def are_near_duplicates(phashes: Sequence[str]) -> NDArray[np.bool_]:
     """Whether each hash is a near-duplicate of an earlier one, as ``near_duplicates`` finds it."""
     if len(phashes) > _AT_ONCE:
         return np.array([earlier is not None for earlier in near_duplicates(phashes)], dtype=bool)
-    values = np.array([int(phash, 16) for phash in phashes], dtype=np.uint64)
-    near = np.tril(np.bitwise_count(values[:, None] ^ values) <= THRESHOLD, -1)
-    leads: NDArray[np.bool_] = ~near.any(axis=1)
-    for place in np.flatnonzero(~leads).tolist():
-        leads[place] = not leads[near[place]].any()
-    return ~leads
+    values, positions, which = _distinct(phashes)
+    order = np.argsort(positions)
+    near = np.bitwise_count(values[order, None] ^ values[order]) <= THRESHOLD
+    leads = np.ones(len(values), dtype=bool)
+    for place, earlier in np.argwhere(near).tolist():
+        if earlier < place and leads[earlier]:
+            leads[place] = False
+    leading = np.zeros(len(which), dtype=bool)
+    leading[positions[order[leads]]] = True
+    return ~leading
 
 
 def alike_hashes(phashes: Iterable[str], threshold: int = THRESHOLD) -> Iterator[tuple[int, int]]:

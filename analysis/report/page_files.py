@@ -92,9 +92,9 @@ def write_tables(tables: Sequence[ReportTable], folder: Path) -> list[Path]:
     """Write each table as ``<name>.csv`` and ``<name>.parquet``, whole or not at all."""
     written = []
     for table in tables:
-        for suffix, content in (("csv", _csv(table)), ("parquet", _parquet(table))):
+        for suffix, encode in (("csv", _csv), ("parquet", _parquet)):  # never both at once
             path = folder / f"{table.name}.{suffix}"
-            write_whole(path, content, sync=False)
+            write_whole(path, encode(table), sync=False)
             written.append(path)
     return written
 

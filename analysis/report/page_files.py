@@ -120,14 +120,18 @@ def _csv(table: ReportTable) -> bytes:
     written = io.BytesIO(_csv_lines([table.columns]))  # which gives its bytes without a copy
     written.seek(0, io.SEEK_END)
     for columns in _blocks(table):
-        cells = [
-            [shown[cell] if isinstance(cell, str) else cell for cell in column]
-            if str in set(map(type, column))
-            else column
-            for column in columns
-        ]
+        cells = (_shown_cells(column, shown) for column in columns)
         written.write(_csv_lines(zip(*cells, strict=True)))
     return written.getvalue()
+
+
+def _shown_cells(column: Sequence[Cell], shown: _Shown) -> Sequence[Cell]:
+    kinds = set(map(type, column))
+    if kinds == {str}:
+        return list(map(shown.__getitem__, column))  # type: ignore[arg-type]
+    if str in kinds:
+        return [shown[cell] if isinstance(cell, str) else cell for cell in column]
+    return column
 
 
 def _csv_lines(rows: Iterable[Iterable[Cell]]) -> bytes:

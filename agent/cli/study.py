@@ -67,7 +67,6 @@ def study(
     from agent.study.preparation import keep_study, prepare_study, replicates_for
     from agent.study.process_locks import held_study
     from agent.study.study_file import EXAMPLE, load_study
-    from store.jsonl.mirrors import mirror_of
     from store.runs.data_folder import DataFolder
 
     if example:
@@ -76,12 +75,7 @@ def study(
     if file is None:
         raise BadConfig("Which study? Type: python -m agent study --example > study.toml")
     on = how["on"]
-    if on is not None and mirror_of(data) is not None:
-        raise BadConfig(
-            "Runs on a cluster need a folder that all its nodes share, and a cache is this "
-            "machine's alone. Type: --data /SHARED/FOLDER, or leave out --on"
-        )
-    declared, folder = load_study(file), DataFolder(data if on is None else data.absolute())
+    declared, folder = load_study(file), DataFolder(data if on is None else _share(data))
     if shard.partial and how["occurrence"] is not None:
         raise BadConfig("A daemon's study is one machine's. Type: the same without --shard")
     if dry_run:
@@ -160,6 +154,19 @@ def _warn_of_budget(declared: StudyDeclaration, quote: StudyQuote) -> None:
             "Type: python -m agent plan --help",
             err=True,
         )
+
+
+def _share(data: Path) -> Path:
+    """Return the path that all nodes of a cluster know a data folder by."""
+    from agent.errors import BadConfig
+    from store.jsonl.mirrors import mirror_of
+
+    if mirror_of(data) is not None:
+        raise BadConfig(
+            "Runs on a cluster need a folder that all its nodes share, and a cache is this "
+            "machine's alone. Type: --data /SHARED/FOLDER, or leave out --on"
+        )
+    return data.absolute()
 
 
 def _conduct(study: Study, file: Path, *, tethered: bool) -> None:

@@ -46,13 +46,25 @@ def open_data(context: click.Context, _: click.Parameter, given: Path | str) -> 
 
 def mount_data(context: click.Context, given: Path | str) -> Path:
     """Return a data folder; of a store elsewhere its cache, kept alike while the command runs."""
-    root, url = _find_root(given)
-    if url is not None:
-        from store.remote.mounting import LEASE_S, mount
-
-        lease_s = float(os.environ.get("FEEDSWAY_LEASE_S") or LEASE_S)
-        context.call_on_close(mount(url, root, remark, bar(f"Fetching {url}"), lease_s))
+    root, release = mount_folder(given)
+    context.call_on_close(release)
     return root
+
+
+def mount_folder(given: Path | str) -> tuple[Path, Callable[[], None]]:
+    """Return the folder on this machine, and what ends the keeping alike with a store elsewhere."""
+    root, url = _find_root(given)
+    if url is None:
+        return root, lambda: None
+    from store.remote.mounting import LEASE_S, mount
+
+    lease_s = float(os.environ.get("FEEDSWAY_LEASE_S") or LEASE_S)
+    return root, mount(url, root, remark, bar(f"Fetching {url}"), lease_s)
+
+
+def default_data() -> str:
+    """Return the data folder, or its URL, where nobody has typed ``--data``."""
+    return os.environ.get("FEEDSWAY_DATA") or "data"
 
 
 def _find_root(given: Path | str) -> tuple[Path, str | None]:

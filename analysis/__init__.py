@@ -36,7 +36,7 @@ def open_run(data: DataReader | str | Path | None = None, run: str = "latest") -
     >>> import analysis
     >>> run = analysis.open_run("data")
     >>> run.curve()[["arm", "window", "value"]].shape
-    (2, 3)
+    (8, 3)
     """
     from analysis.api.measurement import measure_run  # numpy and scipy take a moment
 
@@ -63,8 +63,8 @@ def open_study(data: DataReader | str | Path | None = None, study: str = "latest
     Examples
     --------
     >>> import analysis
-    >>> study = analysis.open_study(data)  # doctest: +SKIP
-    >>> print(study.summary())  # doctest: +SKIP
+    >>> analysis.open_study("data", "example")
+    <example: 12 runs, 1,245 videos>
     """
     from analysis.api.measurement import measure_study
 

@@ -32,8 +32,8 @@ def open(data: str | Path | None = None) -> DataReader:  # noqa: A001 - as gzip.
     --------
     >>> import store
     >>> data = store.open("data")
-    >>> [run.persona for run in data.runs() if run.status == "complete"]
-    ['p12']
+    >>> [run.persona for run in data.runs() if run.arm == "treatment"]
+    ['kim', 'lena', 'mo', 'nils', 'olga', 'pia']
     """
     from store.api.data_reader import DataReader  # pydantic takes a moment to load
 

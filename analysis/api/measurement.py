@@ -22,7 +22,7 @@ from analysis.report.tables import tables
 from analysis.terminal.run_text import render
 from store.api.data_reader import DataReader
 from store.api.run_reader import RunReader
-from store.api.table_formats import TableFormat, check_format, convert_table
+from store.api.table_formats import TableFormat, check_format, convert_table, make_showable
 from store.runs import ledger
 from store.terminal.printing import count_of
 
@@ -96,10 +96,10 @@ class Measurement:
         made.pop("numbers")  # of the page, which is not made here
         if name not in made:
             raise NothingToCompare(f"No table {name[:40]!r}. Type one of: {', '.join(made)}")
-        columns = list(zip(*made[name].rows, strict=True)) or [()] * len(made[name].columns)
-        return convert_table(
-            pa.table([pa.array(values) for values in columns], list(made[name].columns)), format
-        )
+        names = list(made[name].columns)
+        columns = list(zip(*made[name].rows, strict=True)) or [()] * len(names)
+        arrays = [pa.array(list(map(make_showable, values))) for values in columns]
+        return convert_table(pa.table(arrays, names), format)
 
     def curve(self, format: TableFormat = "pandas") -> Any:  # noqa: A002
         """Return the share of yes along the feed, in %, one row for each arm and bin of videos.

@@ -140,7 +140,7 @@ class DataReader:
         >>> import store
         >>> steps = store.open("data").steps()
         >>> steps[["persona", "phase", "answer", "dwell_s"]].shape
-        (12, 4)
+        (1245, 4)
         """
         check_format(format)
         return make_table(STEP_COLUMNS, step_rows(self._read(study, runs)), format)
@@ -177,8 +177,9 @@ class DataReader:
 
         Examples
         --------
-        >>> data.search("a dog", k=1)[0].entry.video  # doctest: +SKIP
-        'dogs-17'
+        >>> import store
+        >>> store.open("data").search("a dog", k=1)[0].entry.video  # doctest: +SKIP
+        'pgvjy9z29'
         """
         from store import encoders
         from store.errors import IndexEmpty

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,7 +52,7 @@ class StepReader:
         return [decode_picture(self.frame_store.read(sha256)) for sha256 in kept]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, kw_only=True)
 class RunReader:
     """One run, in words; ``pandas.DataFrame(data.runs())`` has a row for each.
 
@@ -62,41 +61,46 @@ class RunReader:
     """
 
     id: str
-    persona: str | None
-    platform: str | None
-    arm: str | None
-    strategy: str | None
-    model: str | None
-    account: str | None
-    study: str | None
+    persona: str | None = None
+    platform: str | None = None
+    arm: str | None = None
+    strategy: str | None = None
+    model: str | None = None
+    account: str | None = None
+    study: str | None = None
     status: str
     """``complete``, ``running``, ``interrupted``, or ``damaged``."""
-    started: datetime | None
+    started: datetime | None = None
     videos: int
     """How many steps it has; 0 where it is damaged."""
-    problem: str | None
+    problem: str | None = None
     """What is damaged, and what to type."""
     path: Path
     """Its ledger."""
 
     @classmethod
     def of(cls, run: RunSummary) -> RunReader:
-        first = run.started
         busy = run.status == "interrupted" and holder(run.path.parent / LOCK)
-        return cls(
+        plain = cls(
             id=run.run_id,
-            persona=first and first.persona.id,
-            platform=first and first.platform,
-            arm=first and first.arm,
-            strategy=first and first.strategy,
-            model=first and first.model,
-            account=first and first.account,
-            study=first and first.study,
             status="running" if busy else run.status,
-            started=first and first.at,
             videos=run.steps,
             problem=run.problem,
             path=run.path,
+        )
+        first = run.started
+        if first is None:
+            return plain
+        return replace(
+            plain,
+            persona=first.persona.id,
+            platform=first.platform,
+            arm=first.arm,
+            strategy=first.strategy,
+            model=first.model,
+            account=first.account,
+            study=first.study,
+            started=first.at,
         )
 
     def __repr__(self) -> str:
@@ -115,9 +119,10 @@ class RunReader:
 
         Examples
         --------
+        >>> import store
         >>> run = store.open("data").run("latest")
         >>> run.steps()["phase"].unique().tolist()
-        ['before', 'after']
+        ['before', 'adapt', 'after']
         """
         check_format(format)
         return make_table(STEP_COLUMNS, step_rows([ledger.read(self.path)]), format)
@@ -129,14 +134,14 @@ class RunReader:
         return make_table(REJUDGEMENT_COLUMNS, rejudgement_rows(files), format)
 
     def step(self, position: int) -> StepReader:
-        """Return one step, with its frames; raises ``StepNotFound`` and ``DamagedLedger``."""
-        steps = ledger.read(self.path).steps
+        """Return the step at a position, from 0; raises ``StepNotFound`` and ``DamagedLedger``."""
+        steps = self.read_steps()
         for step in steps:
-            if step.position == position:
-                return StepReader(step, self.frame_store)
+            if step.record.position == position:
+                return step
         raise StepNotFound(self.id, position, len(steps))
 
-    def __iter__(self) -> Iterator[StepReader]:
-        """Go through its steps; raises ``DamagedLedger``."""
+    def read_steps(self) -> list[StepReader]:
+        """Return its steps one by one, with their frames; raises ``DamagedLedger``."""
         frames = self.frame_store
-        return (StepReader(step, frames) for step in ledger.read(self.path).steps)
+        return [StepReader(step, frames) for step in ledger.read(self.path).steps]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from store.errors import StoreError
+from store.untrusted.clean_text import show_text
 
 TableFormat = Literal["pandas", "polars", "arrow"]
 Kind = Literal["text", "texts", "whole", "number", "flag", "time"]
@@ -42,8 +43,9 @@ def make_table(
 ) -> Any:
     """Return rows as a ``pandas.DataFrame``, ``polars.DataFrame`` or ``pyarrow.Table``.
 
-    A value that is not known is missing (``NA``, ``null``), never 0, ``False`` or empty text.
-    Raises ``FormatUnavailable``.
+    A value that is not known is missing (``NA``, ``null``), never 0, ``False`` or empty text. What
+    could steer a terminal that shows a text is spelled out (``show_text``). Raises
+    ``FormatUnavailable``.
     """
     import pyarrow as pa
 
@@ -57,7 +59,10 @@ def make_table(
     }
     gathered: list[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * len(columns)
     schema = pa.schema([(column.name, types[column.kind]) for column in columns])
-    arrays = [pa.array(values, field.type) for values, field in zip(gathered, schema, strict=True)]
+    arrays = [
+        pa.array(list(map(make_showable, values)), field.type)
+        for values, field in zip(gathered, schema, strict=True)
+    ]
     return convert_table(pa.Table.from_arrays(arrays, schema=schema), form)
 
 
@@ -69,6 +74,13 @@ def check_format(form: str) -> None:
         raise FormatUnavailable(form, known=False)
     if form != "arrow" and find_spec(form) is None:
         raise FormatUnavailable(form, known=True)
+
+
+def make_showable(value: Any) -> Any:
+    """Return a cell whose texts steer nothing that shows them; other values as they are."""
+    if isinstance(value, list):
+        return [show_text(text) for text in value]
+    return show_text(value) if isinstance(value, str) else value
 
 
 def convert_table(table: Any, form: TableFormat) -> Any:

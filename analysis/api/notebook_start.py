@@ -9,9 +9,11 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import store
 from analysis.alignment.alignment_report import AlignmentReport
@@ -24,7 +26,7 @@ from analysis.api.measurement import (
     open_reader,
     studies_with_runs,
 )
-from analysis.errors import NothingToCompare
+from analysis.errors import AnalysisError, NothingToCompare
 from analysis.estimators.judge_agreement import Comparison, compare
 from analysis.estimators.learning_curve import Alignment, latest
 from analysis.examples.made_up_results import write_ladder, write_spectrum_example
@@ -33,7 +35,7 @@ from analysis.spectrum.scores import SpectrumFindings
 from analysis.spectrum.spectrum_report import read_spectrum
 from store.api.data_reader import DataReader
 from store.api.run_reader import RunReader
-from store.errors import RunNotFound
+from store.errors import StoreError
 from store.results.trainings import LADDER
 from store.results.value_spectrum import RETRIEVAL
 from store.runs import ledger
@@ -41,6 +43,8 @@ from store.runs.recorded_model_names import REPLAY
 from store.terminal.printing import echo
 from store.untrusted.clean_text import show_line
 
+_Given = TypeVar("_Given")
+_Read = TypeVar("_Read")
 _RUN = "example-kim-treatment"
 
 
@@ -83,14 +87,16 @@ def find_run(data: str | Path | None = None, run: str | None = None) -> Measurem
     Raises as ``analysis.open_run`` where ``run`` is given.
     """
     reader = open_reader(data)
-    if run is None:
-        names = [each.id for each in reader.runs() if each.videos]
-        if not names:
+    if run is not None:
+        measured = measure_run(reader, run)
+    else:
+        names = [each.id for each in reversed(reader.runs()) if each.videos]
+        readable = _first_readable(names, lambda name: measure_run(reader, name))
+        if readable is None:
             _call_made_up("no run", reader, "Type: python -m agent run --persona p12")
             return measure_run(_make_example(), _RUN)
-        run = names[-1]
-    measured = measure_run(reader, run)
-    echo(f"In {show_line(str(reader.folder.root))}: {measured.runs[0]!r}")
+        measured = readable
+    echo(f"In {_place(reader)}: {measured.runs[0]!r}")
     return measured
 
 
@@ -100,39 +106,39 @@ def find_study(data: str | Path | None = None, study: str | None = None) -> Meas
     Raises as ``analysis.open_study`` where ``study`` is given.
     """
     reader = open_reader(data)
-    if study is None:
+    if study is not None:
+        measured = measure_study(reader, study)
+    else:
         names = studies_with_runs(reader)
-        if not names:
+        readable = _first_readable(names, lambda name: measure_study(reader, name))
+        if readable is None:
             _call_made_up("no study with a run", reader, BEGIN)
             return measure_study(_make_example(), STUDY)
-        study = names[0]
-    measured = measure_study(reader, study)
-    echo(f"In {show_line(str(reader.folder.root))}: study {measured!r}")
+        measured = readable
+    echo(f"In {_place(reader)}: study {measured!r}")
     return measured
 
 
 def find_replay(data: str | Path | None = None, run: str | None = None) -> TwoJudges:
     """Return a replay with the run that it replays, the latest or this one; else made-up ones.
 
-    Raises ``NothingToCompare`` where ``run`` is given and replays no run that is there.
+    Raises ``NothingToCompare`` and ``RunNotFound`` where ``run`` is given and replays no run that
+    is here, or shares no judged video with it.
     """
     reader = open_reader(data)
-    runs = [reader.run(run)] if run is not None else reader.runs()
-    pairs = [pair for each in runs if (pair := _pair_up(reader, each)) is not None]
-    if not pairs and run is not None:
-        raise NothingToCompare(
-            f"Run {runs[0].id} replays no run that is here. "
-            f"Type: python -m agent run --platform replay --of {runs[0].id} --model MODEL"
-        )
-    if not pairs:
-        fix = "Type: python -m agent run --platform replay --of latest --model MODEL"
-        _call_made_up("no replay", reader, fix)
-        reader = _make_example()
-        pairs = [(reader.run(_RUN), reader.run(f"{_RUN}-replay"))]
+    if run is not None:
+        pair = _pair_up(reader, reader.run(run))
     else:
-        first, second = pairs[-1]
-        echo(f"In {show_line(str(reader.folder.root))}: {first!r}\nreplayed as {second!r}")
-    return TwoJudges(*pairs[-1], measure_runs(reader, pairs[-1]))
+        replays = [each for each in reversed(reader.runs()) if each.platform == REPLAY]
+        readable = _first_readable(replays, lambda each: _pair_up(reader, each))
+        if readable is None:
+            fix = "Type: python -m agent run --platform replay --of latest --model MODEL"
+            _call_made_up("no replay", reader, fix)
+            example = _make_example()
+            return _pair_up(example, example.run(f"{_RUN}-replay"))
+        pair = readable
+    echo(f"In {_place(reader)}: {pair.first!r}\nreplayed as {pair.second!r}")
+    return pair
 
 
 def find_spectrum(data: str | Path | None = None, spectrum: str | None = None) -> OpenSpectrum:
@@ -142,21 +148,16 @@ def find_spectrum(data: str | Path | None = None, spectrum: str | None = None) -
     """
     reader = open_reader(data)
     if spectrum is not None:
-        return OpenSpectrum(reader, read_spectrum(reader.folder, spectrum)[0])
-    kept = reader.folder.spectra_dir.glob(f"*/{RETRIEVAL}")
-    for path in sorted(kept, key=lambda path: path.stat().st_mtime_ns, reverse=True):
-        try:
-            findings, _ = read_spectrum(reader.folder, path.parent.name)
-        except NothingToCompare as error:
-            echo(str(error))
-            continue
-        echo(f"In {show_line(str(reader.folder.root))}: spectrum {show_line(path.parent.name)}")
-        return OpenSpectrum(reader, findings)
-    fix = "Type: python -m agent spectrum --model MODEL"
-    _call_made_up("no value spectrum with answers", reader, fix)
-    reader = _make_example()
-    (made,) = reader.folder.spectra_dir.glob(f"*/{RETRIEVAL}")
-    return OpenSpectrum(reader, read_spectrum(reader.folder, made.parent.name)[0])
+        return _score(reader, spectrum)
+    names = [path.parent.name for path in _retrievals(reader)]
+    readable = _first_readable(names, lambda name: _score(reader, name))
+    if readable is None:
+        fix = "Type: python -m agent spectrum --model MODEL"
+        _call_made_up("no value spectrum with answers", reader, fix)
+        example = _make_example()
+        return _score(example, _retrievals(example)[0].parent.name)
+    echo(f"In {_place(reader)}: spectrum {readable.findings.layout.retrieval.slug}")
+    return readable
 
 
 def find_ladder(ladder: str | Path | None = None) -> OpenLadder:
@@ -165,42 +166,70 @@ def find_ladder(ladder: str | Path | None = None) -> OpenLadder:
     Raises ``NothingToCompare`` where a folder is given and holds no ladder that was scored.
     """
     folder = Path("ladder" if ladder is None else ladder)
-    if ladder is not None or (folder / LADDER).is_file():
-        try:
-            found = OpenLadder(folder, latest(folder))
-            echo(f"Ladder in {show_line(str(folder))}")
-            return found
-        except NothingToCompare as error:
-            if ladder is not None:
-                raise
-            echo(str(error))
+    if ladder is not None:
+        return OpenLadder(folder, latest(folder))
+    begun = [folder] if (folder / LADDER).is_file() else []
+    readable = _first_readable(begun, lambda place: OpenLadder(place, latest(place)))
+    if readable is not None:
+        echo(f"Ladder in {folder}")
+        return readable
     echo(
-        f"MADE UP: there is no finished ladder of trainings in {show_line(str(folder))}. What\n"
-        "follows is an example that nobody trained. For one of your own:\n"
+        f"MADE UP: there is no finished ladder of trainings in {folder}. What follows is an\n"
+        "example that nobody trained. For one of your own:\n"
         "Type: python -m agent align --example example"
     )
-    folder = write_ladder(_make_folder())
-    return OpenLadder(folder, latest(folder))
+    made = write_ladder(_make_folder())
+    return OpenLadder(made, latest(made))
+
+
+def _first_readable(given: Iterable[_Given], read: Callable[[_Given], _Read]) -> _Read | None:
+    """Read the first that can be read, and say of those before it why they cannot."""
+    for each in given:
+        try:
+            return read(each)
+        except (AnalysisError, StoreError) as error:
+            echo(f"Passed over: {error}")
+    return None
+
+
+def _place(reader: DataReader) -> str:
+    return show_line(str(reader.folder.root))
 
 
 def _call_made_up(what: str, reader: DataReader, fix: str) -> None:
     """Say, where it cannot be missed, that nobody watched what follows."""
     echo(
-        f"MADE UP: there is {what} in {show_line(str(reader.folder.root))}. What follows is an\n"
+        f"MADE UP: there is {what} in {_place(reader)}. What follows is an\n"
         f"example that nobody watched. For one of your own:\n{fix}"
     )
 
 
-def _pair_up(reader: DataReader, run: RunReader) -> tuple[RunReader, RunReader] | None:
-    """Return the run that this one replays, and this one."""
-    if run.platform != REPLAY or not run.videos:
-        return None
-    started = ledger.summarise(run.path)
+def _pair_up(reader: DataReader, replay: RunReader) -> TwoJudges:
+    """Put a replay beside the run that it replays.
+
+    Raises ``NothingToCompare`` where that run is not here, or no video was judged in both.
+    """
+    started = ledger.summarise(replay.path)
     source = started.started.config.get("of") if started and started.started else None
-    try:
-        return (reader.run(source), run) if isinstance(source, str) else None
-    except RunNotFound:
-        return None
+    if replay.platform != REPLAY or not isinstance(source, str):
+        raise NothingToCompare(
+            f"Run {replay.id} is no replay. "
+            f"Type: python -m agent run --platform replay --of {replay.id} --model MODEL"
+        )
+    first = reader.run(source)
+    pair = TwoJudges(first, replay, measure_runs(reader, [first, replay]))
+    pair.compare()
+    return pair
+
+
+def _retrievals(reader: DataReader) -> list[Path]:
+    """What spectra have retrieved, the newest first."""
+    kept = reader.folder.spectra_dir.glob(f"*/{RETRIEVAL}")
+    return sorted(kept, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+
+
+def _score(reader: DataReader, name: str) -> OpenSpectrum:
+    return OpenSpectrum(reader, read_spectrum(reader.folder, name)[0])
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from analysis.examples.made_up_results import write_ladder, write_spectrum_examp
 from analysis.examples.study import write_example, write_replay
 from store.errors import NothingKept, RunNotFound
 from store.runs.data_folder import DataFolder
-from tests.store.samples import keep_run
+from tests.store.samples import START, keep_run
 
 FINDERS = (find_run, find_study, find_replay, find_spectrum)
 
@@ -75,7 +76,7 @@ def test_what_was_asked_for_is_never_made_up(whole: Path, tmp_path: Path) -> Non
         find_run(tmp_path, "latest")
     with pytest.raises(UnknownStudy):
         find_study(data, "exampel")
-    with pytest.raises(NothingToCompare, match="replays no run that is here"):
+    with pytest.raises(NothingToCompare, match=r"is no replay\. Type: python -m agent run"):
         find_replay(data, "example-kim-treatment")
     with pytest.raises(UnknownSpectrum):
         find_spectrum(data, "exampel")
@@ -83,13 +84,31 @@ def test_what_was_asked_for_is_never_made_up(whole: Path, tmp_path: Path) -> Non
         find_ladder(tmp_path)
 
 
-def test_a_replay_without_its_run_and_a_run_without_a_video_are_passed_over(
+def test_what_cannot_be_read_is_passed_over_and_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = DataFolder(tmp_path)
-    keep_run(folder, "r1", ["red", "blue", "green", "red"])
-    keep_run(folder, "r2", [], end=False)
-    keep_run(folder, "r3", ["red"], platform="replay", config={"of": "gone"})
-    assert find_run(tmp_path).runs[0].id == "r3"
+    later = START + timedelta(days=1)
+    colours = ["red", "blue", "green", "red"]
+    keep_run(folder, "r1", colours)
+    keep_run(folder, "r2", [], end=False, at=later)
+    keep_run(folder, "r3", ["red"], platform="replay", config={"of": "gone"}, at=later)
+    keep_run(folder, "r4", ["red"], platform="replay", config={"of": "r1"}, at=later)
+    keep_run(folder, "r5", colours, config={"study": "broken"}, at=later)
+    home = folder.study_dir("broken")
+    home.mkdir(parents=True)
+    (home / "study.toml").write_text('name = "broken"\n', "utf-8")
+    path = folder.ledger_path("r5")
+    first, _, *rest = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([first, b"{}\n", *rest]))
+    assert find_run(tmp_path).runs[0].id == "r4"
+    assert "Passed over: " in (told := capsys.readouterr().out)
+    assert "r5/ledger.jsonl:2 is damaged" in told
+    assert find_study(tmp_path).material.title == "example"
+    assert "r5/ledger.jsonl:2 is damaged" in (told := capsys.readouterr().out)
+    assert "MADE UP: there is no study" in told
     assert find_replay(tmp_path).second.id == "example-kim-treatment-replay"
-    assert "MADE UP: there is no replay" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "There is no run 'gone'" in told
+    assert "share no judged video" in told
+    assert "MADE UP: there is no replay" in told

@@ -28,6 +28,7 @@ from agent.benchmarks.viewer_inputs import Tell
 from agent.errors import RunFault
 from agent.playground.catalogue import load_catalogue
 from agent.playground.recommend import Shelf
+from agent.study.cell_process import CellLost
 from agent.study.conductor import Conductor, Study
 from agent.study.matrix import StudyCell
 from agent.study.process_locks import held_study
@@ -186,6 +187,9 @@ class _Onlooker:
     def ended(self, cell: StudyCell, code: int) -> None:
         if code:
             echo(f"{cell.key} ended with exit code {code}", err=True)
+
+    def lost(self, cell: StudyCell, why: CellLost, *, again: bool) -> None:
+        """Its runs are on this machine."""
 
     def rests(self, until: datetime) -> None:
         """Nothing rests on the playground."""

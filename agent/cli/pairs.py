@@ -22,7 +22,7 @@ from agent.cli.options import (
     settings_option,
 )
 from agent.cli.privacy_notice import announce
-from store.cli.options import shard_option, tell_shard
+from store.cli.options import cluster_option, shard_option, tell_shard
 from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ _KINDS = ("object", "attribute", "relation", "count", "place", "action", "person
 @connections_option
 @batch_option
 @shard_option("Make pairs of a part of the pictures, under a cap of its own, without checks")
+@cluster_option("Ask a local model on all nodes of a Ray cluster")
 @json_option
 @data_option
 def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -> None:
@@ -149,6 +150,7 @@ def _planned(options: dict[str, Any]) -> PairPlan:
         options["connections"],
         options["batch"],
         options["shard"],
+        options["on"],
     )
     if making.shard.partial and options["folder"] is not None:
         raise BadConfig("A part is not exported. Type: the same without --export, or --shard")

@@ -23,7 +23,7 @@ from agent.cli.options import (
     settings_option,
 )
 from agent.cli.privacy_notice import announce
-from store.cli.options import shard_option, tell_shard
+from store.cli.options import cluster_option, shard_option, tell_shard
 from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ Examples:
 @connections_option
 @batch_option
 @shard_option("Ask about a part of the pictures, under a cap of its own")
+@cluster_option("Ask a local model on all nodes of a Ray cluster")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @data_option
 def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:

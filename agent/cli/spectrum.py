@@ -22,7 +22,7 @@ from agent.cli.options import (
     settings_option,
 )
 from agent.cli.privacy_notice import announce
-from store.cli.options import shard_option, tell_shard, url_option
+from store.cli.options import cluster_option, shard_option, tell_shard, url_option
 from store.terminal.printing import echo
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ Examples:
 @connections_option
 @batch_option
 @shard_option("Ask about a part of the pictures, under a cap of its own, without a report")
+@cluster_option("Ask local models on all nodes of a Ray cluster")
 @json_option
 @data_option
 def spectrum(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -> None:
@@ -169,6 +170,7 @@ def _askings(models: tuple[str, ...], options: dict[str, Any]) -> list[SpectrumP
             options["connections"],
             options["batch"],
             options["shard"],
+            options["on"],
         )
         for request in (asking.request, asking.describer.request):
             request.check(os.environ)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.options import browser_option, data_option, data_to_type, python_to_type
-from store.cli.options import shard_option, url_option
+from store.cli.options import cluster_option, shard_option, url_option
 from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ Examples:
     "--timezone", metavar="Europe/Berlin", help="Live: whose days count where the file names none."
 )
 @shard_option("Run a part of the cells, with as much of the budget")
+@cluster_option("Run the cells on all nodes of a Ray cluster that declare browsers")
 @browser_option
 @url_option
 @data_option
@@ -73,7 +74,8 @@ def study(
         return
     if file is None:
         raise BadConfig("Which study? Type: python -m agent study --example > study.toml")
-    declared, folder = load_study(file), DataFolder(data)
+    on = how["on"]
+    declared, folder = load_study(file), DataFolder(data if on is None else _share(data))
     if shard.partial and how["occurrence"] is not None:
         raise BadConfig("A daemon's study is one machine's. Type: the same without --shard")
     if dry_run:
@@ -89,11 +91,12 @@ def study(
         for model in declared.matrix.models:
             check_access(model, os.environ)
         index = {
-            "indexed": not how["no_index"],
+            # many nodes have no lock on one embedded index: store index makes up for it
+            "indexed": not how["no_index"] and (on is None or how["url"] is not None),
             "index_url": how["url"],
             "timezone": zone_of(how["timezone"]).key if how["timezone"] else None,
         }
-        prepared = replace(prepared, browser=how["browser"], shards=shard.of, **index)
+        prepared = replace(prepared, browser=how["browser"], shards=shard.of, on=on, **index)
         keep_study(prepared, file)
         _show_matrix(prepared, shard)
         if shard.partial:
@@ -153,6 +156,19 @@ def _warn_of_budget(declared: StudyDeclaration, quote: StudyQuote) -> None:
         )
 
 
+def _share(data: Path) -> Path:
+    """Return the path that all nodes of a cluster know a data folder by."""
+    from agent.errors import BadConfig
+    from store.jsonl.mirrors import mirror_of
+
+    if mirror_of(data) is not None:
+        raise BadConfig(
+            "Runs on a cluster need a folder that all its nodes share, and a cache is this "
+            "machine's alone. Type: --data /SHARED/FOLDER, or leave out --on"
+        )
+    return data.absolute()
+
+
 def _conduct(study: Study, file: Path, *, tethered: bool) -> None:
     from agent.cli.study_cells import conduct_cells
 
@@ -161,6 +177,9 @@ def _conduct(study: Study, file: Path, *, tethered: bool) -> None:
         sys.exit(1)
     name = study.declared.name
     echo(f"Study {name} is complete. Type: {_next_command(study)}")
+    if study.on is not None and not study.indexed:
+        index = f"{python_to_type()} -m store index{data_to_type(study.data.root)} --on {study.on}"
+        echo(f"Its frames are not in the index yet. Type: {index}")
 
 
 def _next_command(study: Study) -> str:
@@ -170,9 +189,10 @@ def _next_command(study: Study) -> str:
     report = f"{python} -m analysis report {declared.name}{where}"
     if not declared.judged_again:
         return report
+    on = "" if study.on is None else f" --on {study.on}"
     again = [
         f"{python} -m agent rejudge {declared.name} --everyone --model {shlex.quote(model)} "
-        f"--strategy {strategy}{_as_declared(declared)}{where}"
+        f"--strategy {strategy}{_as_declared(declared)}{on}{where}"
         for model in declared.matrix.models
         for strategy in declared.matrix.strategies
     ]

@@ -70,6 +70,7 @@ def _judge_again(study: Study, number: int, tethered: bool) -> tuple[str, ...]:
         batch=how.batch,
         seed=SITTING_SEED,
         cap=study.declared.cap,
+        on=study.on,
     )
     announce(model, asking.cap)
     with counting("asked again") as tell:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
+    from agent.study.cell_process import CellLost, CellPlace
     from agent.study.conductor import Remainder, Study
     from agent.study.matrix import StudyCell
     from store.runs.shards import Shard
@@ -37,6 +39,10 @@ class StudyNarrator:
     def ended(self, cell: StudyCell, code: int) -> None:
         if code:
             echo(f"{cell.key} ended with exit code {code}", err=True)
+
+    def lost(self, cell: StudyCell, why: CellLost, *, again: bool) -> None:
+        then = "it goes on elsewhere" if again else "it is left for now"
+        echo(f"{cell.key} lost its node ({why}); {then}", err=True)
 
     def rests(self, until: datetime) -> None:
         line = f"Resting until {until:%Y-%m-%d %H:%M}: daily caps or quiet hours hold. Ctrl-C ends."
@@ -76,8 +82,9 @@ def conduct_cells(study: Study, file: Path, *, tethered: bool) -> Remainder:
     from agent.cli.signals import interruptible
     from agent.study.conductor import Conductor
 
-    conductor = Conductor(study, StudyNarrator(study), patient=not tethered)
-    left = interruptible(conductor.conduct(), tethered=tethered)
+    with _opened_place(study) as place:
+        conductor = Conductor(study, StudyNarrator(study), place=place, patient=not tethered)
+        left = interruptible(conductor.conduct(), tethered=tethered)
     for what, cells in (("could not be completed", left.failed), ("rest", left.resting)):
         if cells:
             echo(f"{len(cells)} of {count_of(len(study.cells), 'run')} {what}:", err=True)
@@ -94,3 +101,18 @@ def conduct_cells(study: Study, file: Path, *, tethered: bool) -> Remainder:
     elif left.failed:
         echo(f"Their logs: {study.folder / 'logs'}. The same command tries again.", err=True)
     return left
+
+
+@contextmanager
+def _opened_place(study: Study) -> Iterator[CellPlace | None]:
+    """Join the cluster that runs a study's cells; ``None``: this machine does."""
+    if study.on is None:
+        yield None
+        return
+    from agent.study.cluster_cells import ClusterCells
+    from store.cluster.ray_cluster import Cluster
+
+    with Cluster.connect(study.on) as cluster:
+        cells = ClusterCells(cluster, study)
+        cells.check()
+        yield cells

@@ -28,10 +28,12 @@ from agent.judge.spending_cap import ModelAccount, Spending, SpendingCap
 from agent.models import ModelRequest
 from agent.models import load as load_model
 from agent.models.base import Model
+from agent.models.cluster_model import open_cluster_model
 from agent.models.local_server import warmed
 from agent.models.local_server.warm_model import hold_worker
 from agent.models.paid_calls import CappedAccounts, charged_to
 from personas.persona import Persona
+from store.cluster.ray_cluster import Cluster
 from store.jsonl.answer_file import KeyedRecord, KeyedWriter
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import Usage
@@ -197,18 +199,32 @@ def shuffled(seed: int) -> Order:
 
 
 async def open_models(stack: AsyncExitStack, wanted: Sequence[ModelRequest]) -> list[Model]:
-    """Load models, each with the server that it needs here, until the stack is closed."""
+    """Load models, each with the server or the cluster that it needs, until the stack is closed."""
     for name in sorted({each.name for each in wanted}):
         await stack.enter_async_context(warmed(name))
+    addresses = {each.cluster for each in wanted if each.cluster is not None}
+    clusters = {where: stack.enter_context(Cluster.connect(where)) for where in addresses}
     models = []
     for each in wanted:
-        async with hold_worker(each.name, each.settings):
-            loaded = await asyncio.to_thread(
-                load_model, each.name, each.revision, each.settings, each.connections, each.batch
-            )
+        if each.cluster is None:
+            loaded = await _load(each)
+        else:
+            loaded = await open_cluster_model(clusters[each.cluster], each.name, each.settings)
         stack.push_async_callback(loaded.close)
         models.append(loaded)
     return models
+
+
+async def _load(wanted: ModelRequest) -> Model:
+    async with hold_worker(wanted.name, wanted.settings):
+        return await asyncio.to_thread(
+            load_model,
+            wanted.name,
+            wanted.revision,
+            wanted.settings,
+            wanted.connections,
+            wanted.batch,
+        )
 
 
 class JudgePanel:

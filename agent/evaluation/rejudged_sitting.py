@@ -18,6 +18,7 @@ from agent.models import AS_IT_IS, ModelRequest
 from agent.provenance import provenance
 from personas import strategies
 from personas.strategies import ORDERS, Order
+from store.cluster.cluster_address import ClusterAddress
 from store.errors import DamagedLedger
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger
@@ -115,10 +116,14 @@ class RejudgePlan:
     """Whether its provider's batch service is asked, at about half the price."""
     shard: Shard = WHOLE
     """Which of the pictures are asked about here; the sitting is that of all shards."""
+    on: ClusterAddress | None = None
+    """Cluster whose nodes load the model, where it is a local one."""
 
     @property
     def request(self) -> ModelRequest:
-        return ModelRequest(self.model, self.revision, self.settings, self.connections, self.batch)
+        return ModelRequest(
+            self.model, self.revision, self.settings, self.connections, self.batch, self.on
+        )
 
 
 @dataclass(frozen=True)

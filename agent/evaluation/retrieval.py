@@ -9,7 +9,8 @@ no two of which look alike. Refuses to ask anybody anything.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -28,8 +29,8 @@ from store.results.value_spectrum import FITS, Keyword, Retrieval, RetrievedFram
 By = Literal["both", "picture"]
 Floats = NDArray[np.float64]
 
-_LOOKED_AT = 50
-"""Frames, for each one that is wanted, among which distinct ones are looked for."""
+_CAPTIONS = 4096
+"""Captions embedded at once, a multiple of every encoder's own batches."""
 
 _ENOUGH = 30
 """Captioned frames from which their spread is known."""
@@ -47,8 +48,8 @@ class RetrievalQuery:
 
 
 @dataclass(frozen=True)
-class _Likeness:
-    """How like each frame is to each keyword, shape ``(K, F)``."""
+class _Row:
+    """How like each frame is to one keyword, shape ``(F,)``."""
 
     picture: Floats
     words: Floats
@@ -56,15 +57,38 @@ class _Likeness:
     match: Floats
     """Standard deviations by which a frame stands out."""
 
-    @classmethod
-    def of(cls, picture: Floats, words: Floats | None) -> _Likeness:
-        """Put both together; pictures alone where there are no words."""
+
+@dataclass(frozen=True)
+class _Likeness:
+    """How like frames and captions are to each keyword: one number each, and no vector."""
+
+    picture: NDArray[np.float32]
+    """Shape ``(K, F)``."""
+    captions: NDArray[np.float32] | None
+    """Shape ``(K, C)``; ``nan`` for the empty one; ``None`` where captions do not count."""
+    caption_of: NDArray[np.int64]
+    """Which caption each frame has."""
+
+    def row(self, place: int) -> _Row:
+        """Put both likenesses to one keyword together; pictures alone where there are no words."""
+        picture = self.picture[place].astype(np.float64)
         by_picture = _standardised(picture)
-        if words is None:
-            return cls(picture, np.full_like(picture, np.nan), by_picture)
+        if self.captions is None:
+            return _Row(picture, np.full_like(picture, np.nan), by_picture)
+        words = self.captions[place].astype(np.float64)[self.caption_of]
         by_both = (by_picture + _standardised(words)) / 2
         alone = by_picture * _spread(by_both)
-        return cls(picture, words, np.where(np.isnan(by_both), alone, by_both))
+        return _Row(picture, words, np.where(np.isnan(by_both), alone, by_both))
+
+
+@dataclass(frozen=True)
+class _Frames:
+    """What is known of all frames: their ids, and how like they are to each keyword."""
+
+    ids: list[str]
+    likeness: _Likeness
+    unique: int
+    videos: int
 
 
 def retrieve(wanted: RetrievalQuery, index: Index, encoder: Encoder, now: datetime) -> Retrieval:
@@ -75,17 +99,12 @@ def retrieve(wanted: RetrievalQuery, index: Index, encoder: Encoder, now: dateti
     BadConfig
         No frame is indexed, or none of this platform.
     """
-    frames, vectors = index.everything(Filters(platform=wanted.platform))
-    if not frames:
+    asked = [(value.id, word) for value in wanted.values.values for word in value.keywords]
+    frames = _read(wanted, index, encoder, [word for _, word in asked])
+    if not frames.ids:
         over = f" of {wanted.platform}" if wanted.platform else ""
         raise BadConfig(f"No frame{over} is indexed yet. Type: python -m store index")
-    asked = [(value.id, word) for value in wanted.values.values for word in value.keywords]
-    queries = encoder.texts([word for _, word in asked])
-    likeness = _Likeness.of(
-        (queries @ unit(vectors).T).astype(np.float64),
-        _by_words(queries, frames, encoder) if wanted.by == "both" else None,
-    )
-    found = [_found(likeness, place, frames, wanted) for place in range(len(asked))]
+    found = _find_all(frames, index, wanted)
     return Retrieval(
         at=now,
         set_id=wanted.values.id,
@@ -94,9 +113,9 @@ def retrieve(wanted: RetrievalQuery, index: Index, encoder: Encoder, now: dateti
         platform=wanted.platform,
         per_keyword=wanted.per_keyword,
         by=wanted.by,
-        frames=len(frames),
-        unique=sum(hit.duplicate_of is None for hit in frames),
-        videos=len({(hit.entry.platform, hit.entry.video) for hit in frames}),
+        frames=len(frames.ids),
+        unique=frames.unique,
+        videos=frames.videos,
         values=tuple(
             ValueRecord(id=each.id, name=each.name, definition=each.definition)
             for each in wanted.values.values
@@ -108,74 +127,109 @@ def retrieve(wanted: RetrievalQuery, index: Index, encoder: Encoder, now: dateti
     )
 
 
-def _by_words(queries: NDArray[np.float32], frames: Sequence[Hit], encoder: Encoder) -> Floats:
-    captions = list(dict.fromkeys(hit.entry.caption for hit in frames))
-    place = {caption: row for row, caption in enumerate(captions)}
-    like = (queries @ encoder.texts(captions).T).astype(np.float64)
-    if "" in place:
-        like[:, place[""]] = np.nan
-    return like[:, [place[hit.entry.caption] for hit in frames]]
+def _read(
+    wanted: RetrievalQuery, index: Index, encoder: Encoder, keywords: Sequence[str]
+) -> _Frames:
+    """Go through all frames, page by page, and keep no vector of any."""
+    queries = encoder.texts(keywords)
+    ids: list[str] = []
+    blocks = [np.empty((len(keywords), 0), np.float32)]
+    captions: dict[str, int] = {}
+    caption_of: list[int] = []
+    videos: set[tuple[str, str]] = set()
+    unique = 0
+    for hits, vectors in index.pages(Filters(platform=wanted.platform)):
+        blocks.append(queries @ unit(vectors).T)
+        for hit in hits:
+            ids.append(hit.entry.id)
+            caption_of.append(captions.setdefault(hit.entry.caption, len(captions)))
+            videos.add((sys.intern(hit.entry.platform), hit.entry.video))
+            unique += hit.duplicate_of is None
+    by_words = _by_words(queries, list(captions), encoder) if wanted.by == "both" else None
+    likeness = _Likeness(np.concatenate(blocks, axis=1), by_words, np.array(caption_of, np.int64))
+    return _Frames(ids, likeness, unique, len(videos))
+
+
+def _by_words(
+    queries: NDArray[np.float32], captions: Sequence[str], encoder: Encoder
+) -> NDArray[np.float32]:
+    like = np.empty((len(queries), len(captions)), dtype=np.float32)
+    for start in range(0, len(captions), _CAPTIONS):
+        part = captions[start : start + _CAPTIONS]
+        like[:, start : start + len(part)] = queries @ encoder.texts(part).T
+    like[:, [place for place, caption in enumerate(captions) if not caption]] = np.nan
+    return like
 
 
 def _standardised(like: Floats) -> Floats:
-    """Each row in standard deviations from its mean; what is not known stays so."""
-    known = ~np.isnan(like)
-    count = np.maximum(known.sum(axis=1, keepdims=True), 1)
-    off = like - np.nan_to_num(like).sum(axis=1, keepdims=True) / count
-    spread = np.sqrt((np.nan_to_num(off) ** 2).sum(axis=1, keepdims=True) / count)
-    standard: Floats = off / np.maximum(spread, 1e-9)
+    """Likenesses in standard deviations from their mean; what is not known stays so."""
+    count = max(int((~np.isnan(like)).sum()), 1)
+    off = like - np.nan_to_num(like).sum() / count
+    spread = np.sqrt((np.nan_to_num(off) ** 2).sum() / count)
+    standard: Floats = off / max(spread, 1e-9)
     return standard
 
 
-def _spread(by_both: Floats) -> Floats:
-    """Standard deviation of each row, shape ``(K, 1)``; the usual one where few are known.
+def _spread(by_both: Floats) -> float:
+    """Standard deviation of what is known; the usual one where that is little.
 
     The mean of two likenesses spreads less than one of them, which is how ``FITS`` differ too.
     """
-    count = (~np.isnan(by_both)).sum(axis=1, keepdims=True)
-    spread = np.sqrt(
-        (np.nan_to_num(by_both) ** 2).sum(axis=1, keepdims=True) / np.maximum(count, 1)
-    )
-    usual = FITS["both"] / FITS["picture"]
-    known: Floats = np.where(count >= _ENOUGH, spread, usual)
-    return known
+    count = int((~np.isnan(by_both)).sum())
+    if count < _ENOUGH:
+        return FITS["both"] / FITS["picture"]
+    return float(np.sqrt((np.nan_to_num(by_both) ** 2).sum() / count))
 
 
-def _found(
-    likeness: _Likeness, place: int, frames: Sequence[Hit], wanted: RetrievalQuery
-) -> tuple[RetrievedFrame, ...]:
-    """Best frames of one keyword, distinct."""
-    match = likeness.match[place]
-    kept: list[int] = []
+def _find_all(
+    frames: _Frames, index: Index, wanted: RetrievalQuery
+) -> list[tuple[RetrievedFrame, ...]]:
+    """Best frames of each keyword, distinct; among ever more of them where too few are."""
+    found: dict[int, tuple[RetrievedFrame, ...]] = {}
+    due = list(range(len(frames.likeness.picture)))
+    known: dict[str, Hit] = {}
     count = 0
-    while len(kept) < wanted.per_keyword and count < len(frames):
+    while due:
         count = max(4 * count, 10 * wanted.per_keyword)
-        kept = _distinct(match, frames, count)[: wanted.per_keyword]
+        best = {place: _best(frames.likeness.row(place).match, frames.ids, count) for place in due}
+        ids = {frames.ids[at]: None for near in best.values() for at in near}
+        known |= {hit.entry.id: hit for hit in index.read([key for key in ids if key not in known])}
+        for place, near in best.items():
+            hits = [known[frames.ids[at]] for at in near if frames.ids[at] in known]
+            kept = distinct(hits)[: wanted.per_keyword]
+            if len(kept) == wanted.per_keyword or count >= len(frames.ids):
+                at_of = {frames.ids[at]: at for at in near}
+                found[place] = _retrieved(frames.likeness.row(place), kept, at_of, wanted.by)
+        due = [place for place in due if place not in found]
+    return [found[place] for place in sorted(found)]
+
+
+def _retrieved(
+    row: _Row, kept: Sequence[Hit], at_of: Mapping[str, int], by: By
+) -> tuple[RetrievedFrame, ...]:
     return tuple(
         RetrievedFrame(
             rank=rank,
-            similarity=float(likeness.picture[place, at]),
-            words=None if np.isnan(likeness.words[place, at]) else float(likeness.words[place, at]),
-            match=float(match[at]),
-            fits=fits(float(match[at]), wanted.by),
+            similarity=float(row.picture[at]),
+            words=None if np.isnan(row.words[at]) else float(row.words[at]),
+            match=float(row.match[at]),
+            fits=fits(float(row.match[at]), by),
             entry=hit.entry.id,
             platform=hit.entry.platform,
             video=hit.entry.video,
             frame=hit.entry.sha256,
             caption=hit.entry.caption,
         )
-        for rank, (at, hit) in enumerate(((at, frames[at]) for at in kept), 1)
+        for rank, (at, hit) in enumerate(((at_of[hit.entry.id], hit) for hit in kept), 1)
     )
 
 
-def _distinct(match: Floats, frames: Sequence[Hit], count: int) -> list[int]:
-    """Places of distinct frames among the best so many, best first.
+def _best(match: Floats, ids: Sequence[str], count: int) -> list[int]:
+    """Places of the best so many frames and of all that tie with the last, best first.
 
     Ties go by id, so that a rebuilt index answers the same.
     """
-    order = np.argsort(-match, kind="stable")
-    near = np.flatnonzero(match >= match[order[min(count, len(frames)) - 1]] - TIE)
-    steps = np.round(match / TIE)
-    best = sorted(near.tolist(), key=lambda at: (-steps[at], frames[at].entry.id))
-    place = {frames[at].entry.id: at for at in best}
-    return [place[hit.entry.id] for hit in distinct([frames[at] for at in best])]
+    last = max(len(match) - count, 0)
+    near = np.flatnonzero(match >= np.partition(match, last)[last] - TIE)
+    steps = dict(zip(near.tolist(), np.round(match[near] / TIE).tolist(), strict=True))
+    return sorted(steps, key=lambda at: (-steps[at], ids[at]))

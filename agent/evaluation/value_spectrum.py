@@ -36,6 +36,7 @@ from agent.models import AS_IT_IS, ModelRequest, check_looks, find_capabilities
 from agent.provenance import provenance
 from personas import strategies
 from personas.persona import Persona
+from store.cluster.cluster_address import ClusterAddress
 from store.frames.frame_store import FrameStore
 from store.results.value_spectrum import RUN_ID, Retrieval, RetrievedFrame
 from store.runs.data_folder import DataFolder
@@ -79,10 +80,14 @@ class SpectrumPlan:
     """Whether its provider's batch service is asked, at about half the price."""
     shard: Shard = WHOLE
     """Which of the pictures are asked about here."""
+    on: ClusterAddress | None = None
+    """Cluster whose nodes load the model, where it is a local one."""
 
     @property
     def request(self) -> ModelRequest:
-        return ModelRequest(self.model, self.revision, self.settings, self.connections, self.batch)
+        return ModelRequest(
+            self.model, self.revision, self.settings, self.connections, self.batch, self.on
+        )
 
     @property
     def strategy(self) -> str:

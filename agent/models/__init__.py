@@ -32,6 +32,7 @@ from agent.models.providers import (
     find_capabilities,
     parse_model_name,
 )
+from store.cluster.cluster_address import ClusterAddress
 
 __all__ = [
     "Capabilities",
@@ -81,6 +82,13 @@ class ModelRequest:
     """Questions to a served model under way at once; ``None``: as many as it answers well."""
     batch: bool = False
     """Whether its provider's batch service is asked, at about half the price."""
+    on: ClusterAddress | None = None
+    """Cluster whose nodes load a local model; a served one is asked from here all the same."""
+
+    @property
+    def cluster(self) -> ClusterAddress | None:
+        """The cluster that answers; ``None``: the model is asked, or loaded, by this machine."""
+        return self.on if find_capabilities(self.name).in_process else None
 
     def check(self, environment: Mapping[str, str]) -> None:
         """Refuse what cannot be asked so, or not without a key; loads nothing."""

@@ -40,6 +40,7 @@ from agent.preference_pairs.blind_checks import check_prompts, note_answer, pair
 from agent.preference_pairs.edit_distance import cleaned
 from agent.provenance import provenance
 from personas.strategies import Prompt
+from store.cluster.cluster_address import ClusterAddress
 from store.frames.frame_store import FrameStore
 from store.jsonl.answer_file import KeyedWriter
 from store.results.preference_pairs import (
@@ -85,15 +86,19 @@ class PairPlan:
     """Whether its provider's batch service is asked, at about half the price."""
     shard: Shard = WHOLE
     """Of which pictures pairs are made here."""
+    on: ClusterAddress | None = None
+    """Cluster whose nodes load the models, where they are local ones."""
 
     @property
     def requests(self) -> list[ModelRequest]:
         """The model, and the checker where it is another."""
         models = [
-            ModelRequest(self.model, self.revision, self.settings, self.connections, self.batch)
+            ModelRequest(
+                self.model, self.revision, self.settings, self.connections, self.batch, self.on
+            )
         ]
         if self.checker is not None and self.checker != self.model:
-            models.append(ModelRequest(self.checker))
+            models.append(ModelRequest(self.checker, on=self.on))
         return models
 
     def check(self) -> None:

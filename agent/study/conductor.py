@@ -6,7 +6,6 @@ What is done is told by the ledgers alone, so that a killed study goes on as if 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
@@ -18,9 +17,11 @@ from agent.model_settings import ModelSettings
 from agent.platforms import load_platform
 from agent.run.pacing import Hours, PaceLimits, zone_of
 from agent.run_config import HandPace, RunConfig
+from agent.study.cell_process import CellLost, CellPlace, CellProcess, ThisMachine
 from agent.study.frozen_inputs import FrozenStudy
 from agent.study.matrix import StudyCell, find_source, start_order
 from agent.study.study_file import StudyDeclaration
+from store.cluster.cluster_address import ClusterAddress
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import RunSummary, read_each
 
@@ -28,6 +29,8 @@ INTERRUPTED = 130
 LOOK_EVERY_S = 1.0
 REST_S = 20.0
 """Wait between two looks at whether caps and quiet hours are over."""
+LOSSES = 10
+"""Machines that one cell may lose before it is given up for this time."""
 MIDNIGHT = time()
 
 
@@ -39,6 +42,10 @@ class StudyWatcher(Protocol):
         ...
 
     def ended(self, cell: StudyCell, code: int) -> None: ...
+
+    def lost(self, cell: StudyCell, why: CellLost, *, again: bool) -> None:
+        """A cell's machine was lost; ``again``: it is started on another."""
+        ...
 
     def rests(self, until: datetime) -> None: ...
 
@@ -58,6 +65,8 @@ class Study:
     """Whose days and hours count where the study declares none; ``None``: the machine's."""
     shards: int = 1
     """Machines that share the cells, and the budget."""
+    on: ClusterAddress | None = None
+    """Cluster whose nodes run the cells."""
 
     @property
     def limits(self) -> PaceLimits:
@@ -84,6 +93,8 @@ class Study:
 class _State:
     running: dict[str, asyncio.Task[int]] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
+    losses: dict[str, int] = field(default_factory=dict)
+    """Machines that were lost under cells."""
     resting: dict[str, datetime] = field(default_factory=dict)
     """Until when the accounts of cells may not watch."""
     changed: set[str] = field(default_factory=set)
@@ -124,6 +135,26 @@ def configure_cell(study: Study, cell: StudyCell) -> RunConfig:
     )
 
 
+def command_of(study: Study, cell: StudyCell, yoke: str | None) -> tuple[str, ...]:
+    """Return the words after Python's own by which a cell's child is started, wherever it is."""
+    words = ["-m", "agent", "run", "--data", str(study.data.root), "--study", str(study.folder)]
+    words += ["--cell", cell.key, "--tethered"]
+    if not study.indexed:
+        words.append("--no-index")
+    if study.shards > 1:
+        words += ["--shards", str(study.shards)]
+    options = {
+        "--yoke": yoke,
+        "--browser": study.browser,
+        "--index": study.index_url,
+        "--timezone": study.timezone,
+    }
+    for option, value in options.items():
+        if value is not None:
+            words += [option, value]
+    return tuple(words)
+
+
 @dataclass(frozen=True)
 class Remainder:
     """What a conductor left undone.
@@ -151,11 +182,13 @@ class Conductor:
         study: Study,
         onlooker: StudyWatcher,
         *,
+        place: CellPlace | None = None,
         patient: bool = True,
         now: Callable[[], datetime] | None = None,
     ) -> None:
         self._study = study
         self._onlooker = onlooker
+        self._place = place or ThisMachine()
         self._patient = patient
         self._now = now or study.limits.clock
         self._state = _State()
@@ -248,57 +281,30 @@ class Conductor:
         return hours.end_after(now) if known and hours.hold(now.time()) else None
 
     async def _child(self, cell: StudyCell, yoke: str | None) -> int:
-        """Run one child; it ends with this process, since its stdin is our pipe."""
         log = self._study.folder / "logs" / f"{cell.key.replace('/', '_')}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        command = [
-            sys.executable,
-            "-m",
-            "agent",
-            "run",
-            "--data",
-            str(self._study.data.root),
-            "--study",
-            str(self._study.folder),
-            "--cell",
-            cell.key,
-            "--tethered",
-        ]
-        if not self._study.indexed:
-            command.append("--no-index")
-        if self._study.shards > 1:
-            command += ["--shards", str(self._study.shards)]
-        if yoke is not None:
-            command += ["--yoke", yoke]
-        if self._study.browser is not None:
-            command += ["--browser", self._study.browser]
-        if self._study.index_url is not None:
-            command += ["--index", self._study.index_url]
-        if self._study.timezone is not None:
-            command += ["--timezone", self._study.timezone]
-        with log.open("ab") as stream:
-            child = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=stream,
-                stderr=stream,
-                start_new_session=True,
-            )
-        try:
-            return await child.wait()
-        finally:
-            if child.returncode is None and child.stdin is not None:
-                child.stdin.close()
-                await child.wait()
+        return await self._place.run(cell, CellProcess(command_of(self._study, cell, yoke), log))
 
     def _collect(self, order: Sequence[StudyCell]) -> None:
         for cell in order:
             task = self._state.running.get(cell.key)
             if task is not None and task.done():
                 del self._state.running[cell.key]
+                if isinstance(lost := task.exception(), CellLost):
+                    self._consider_loss(cell, lost)
+                    continue
                 self._onlooker.ended(cell, task.result())
                 if task.result():
                     self._consider(cell, *self._last_fault(cell))
+
+    def _consider_loss(self, cell: StudyCell, lost: CellLost) -> None:
+        """Start a cell again whose machine was lost, which is no failure of the cell."""
+        losses = self._state.losses[cell.key] = self._state.losses.get(cell.key, 0) + 1
+        again = lost.again and losses < LOSSES
+        self._onlooker.lost(cell, lost, again=again)
+        if again:
+            self._state.attempts[cell.key] -= 1
+        else:
+            self._state.attempts[cell.key] = self._study.declared.pace.attempts
 
     def _consider(self, cell: StudyCell, fault: str, message: str) -> None:
         if fault == BudgetSpent.__name__:

@@ -15,7 +15,7 @@ from analysis.data.reported_uses import USES
 from analysis.errors import NothingToCompare
 from analysis.estimators.one_run import summarise
 from analysis.report.group_measures import MeasuredGroup, Measures, measure
-from analysis.report.page_files import Rendered
+from analysis.report.page_files import Rendered, make_arrow
 from analysis.report.report_inputs import Material, is_study, nearest_names, read_runs, read_study
 from analysis.report.report_page import findings_of, findings_text
 from analysis.report.tables import tables
@@ -89,17 +89,12 @@ class Measurement:
 
         Raises ``NothingToCompare`` for a name that no table has, and ``FormatUnavailable``.
         """
-        import pyarrow as pa
-
         check_format(format)
         made = {table.name: table for table in tables(self.measures, _NO_PAGE)}
         made.pop("numbers")  # of the page, which is not made here
         if name not in made:
             raise NothingToCompare(f"No table {name[:40]!r}. Type one of: {', '.join(made)}")
-        names = list(made[name].columns)
-        columns = list(zip(*made[name].rows, strict=True)) or [()] * len(names)
-        arrays = [pa.array(list(map(make_showable, values))) for values in columns]
-        return convert_table(pa.table(arrays, names), format)
+        return convert_table(_make_showable_texts(make_arrow(made[name])), format)
 
     def curve(self, format: TableFormat = "pandas") -> Any:  # noqa: A002
         """Return the share of yes along the feed, in %, one row for each arm and bin of videos.
@@ -198,6 +193,17 @@ def studies_with_runs(reader: DataReader) -> list[str]:
 def open_reader(data: DataReader | str | Path | None) -> DataReader:
     """Return what ``store.open`` makes of this, or the reader that it is."""
     return data if isinstance(data, DataReader) else store.open(data)
+
+
+def _make_showable_texts(table: Any) -> Any:
+    """Spell out in an Arrow table what could steer a terminal that shows its texts."""
+    import pyarrow as pa
+
+    for place, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            texts = [make_showable(text) for text in table.column(place).to_pylist()]
+            table = table.set_column(place, field, pa.array(texts, field.type))
+    return table
 
 
 def _new_axes(width: float, height: float) -> Axes:

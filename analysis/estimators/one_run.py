@@ -35,7 +35,11 @@ from analysis.data.exposures import (
     without_repeats,
 )
 from analysis.statistics.estimate import NAN, Estimate, as_json
-from analysis.statistics.intervals import change_over_batches, difference_over_batches
+from analysis.statistics.intervals import (
+    BatchSums,
+    change_over_batches,
+    difference_over_batches,
+)
 from analysis.statistics.null_models import NullOfI, null_of_i
 from analysis.statistics.window_counts import WindowCounts
 from store.runs.ledger import Ledger
@@ -167,13 +171,29 @@ def exclusions(run: Views, rows: ComparedRows) -> dict[str, int]:
 
 def graded_sway(run: Views, rows: ComparedRows) -> tuple[Estimate, str]:
     """Sway of the graded judgement, and its name: ISQ's score, else the probability of yes."""
+    sums, name = _graded_sums(run, rows)
+    if sums is None:
+        return Estimate(NAN, reason="the model gives no graded judgement"), ""
+    return difference_over_batches(sums).within(-100, 100), name
+
+
+def graded_change(run: Views, rows: ComparedRows) -> tuple[float, str]:
+    """The same without its interval, which a mean over runs does not need."""
+    sums, name = _graded_sums(run, rows)
+    if sums is None:
+        return NAN, ""
+    sizes = sums.n.sum(1)
+    before, after = sums.total.sum(1) / sizes if sizes.all() else (NAN, NAN)
+    return float(after - before), name
+
+
+def _graded_sums(run: Views, rows: ComparedRows) -> tuple[BatchSums | None, str]:
     judged = run.judged & (rows.before | rows.after)
     for name, scale in GRADES.items():
         values = getattr(run, name) * scale
         if judged.any() and not np.isnan(values[judged]).any():
-            over = difference_over_batches(batch_sums(run, rows, values, run.judged))
-            return over.within(-100, 100), name
-    return Estimate(NAN, reason="the model gives no graded judgement"), ""
+            return batch_sums(run, rows, values, run.judged), name
+    return None, ""
 
 
 def dwell_contrast(run: Views) -> DwellContrast:

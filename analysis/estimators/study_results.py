@@ -35,7 +35,7 @@ from analysis.estimators.contrasts import (
     worst_cases,
 )
 from analysis.estimators.iavg import Group, group_changes
-from analysis.estimators.one_run import graded_sway
+from analysis.estimators.one_run import graded_change
 from analysis.estimators.persona_matrix import LEAST_PERSONAS
 from analysis.statistics.estimate import NAN, Estimate, Floats
 from analysis.statistics.intervals import t_interval
@@ -140,7 +140,7 @@ def _measure(views: Views) -> _Measured:
         rows = compared(run)
         counts.append(run_counts(run, rows))
         windows.append((window_share(run, rows.before), window_share(run, rows.after)))
-        graded.append(graded_sway(run, rows)[0].value)
+        graded.append(graded_change(run, rows)[0])
         assumed.append(batches_assumed(run))
     grades = np.array(graded, dtype=np.float64)
     return _Measured(counts, windows, sways(counts), grades, assumed)

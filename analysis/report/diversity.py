@@ -15,12 +15,11 @@ import numpy as np
 from analysis.data.before_after_windows import compared
 from analysis.data.exposures import AFTER, BEFORE, EXCLUDED, YES, Views
 from analysis.report.ledger_rows import RowDetails, Texts
-from analysis.statistics.estimate import NAN, Estimate, Floats, Mask
+from analysis.statistics.estimate import NAN, Estimate, Floats, Ints, Mask
 from analysis.statistics.intervals import t_interval
 from store.frames.near_duplicates import are_near_duplicates
 
 SMALLEST_SAMPLE = 5
-_BLOCK = 256  # runs that are compared with all others at once
 _REPEAT = EXCLUDED.index("repeat")
 
 
@@ -170,22 +169,29 @@ def rarefied(counts: Sequence[int], sample: int) -> float:
 
 
 def _shared(members: Sequence[_Window]) -> float:
-    """Mean over pairs of personas of the share of videos that both windows showed, in %."""
-    from scipy.sparse import csr_array  # a tenth of a second
+    """Mean over pairs of personas of the share of videos that both windows showed, in %.
 
+    Pairs are never gone through: a video that k windows show is shared by k (k - 1) / 2 of them.
+    """
     shown = [member for member in members if member.videos]
     codes: dict[str, int] = {}
     which = [codes.setdefault(video, len(codes)) for one in shown for video in one.videos]
+    video = np.array(which, dtype=np.int64)
     sizes = np.array([len(one.videos) for one in shown], dtype=np.int64)
-    ends = np.concatenate([[0], np.cumsum(sizes)])
-    grid = csr_array((np.ones(len(which)), which, ends), shape=(len(shown), len(codes)))
-    persona = np.unique([one.persona for one in shown], return_inverse=True)[1]
-    every = np.arange(len(shown))
-    total, pairs = 0.0, 0
-    for start in range(0, len(shown), _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        share = 100 * (grid[rows] @ grid.T).toarray() / np.minimum(sizes[rows, None], sizes)
-        counted = (persona[rows, None] != persona) & (every[rows, None] < every)
-        total += float(share[counted].sum())
-        pairs += int(counted.sum())
-    return total / pairs if pairs else NAN
+    names, persona = np.unique([one.persona for one in shown], return_inverse=True)
+    size = np.repeat(sizes, sizes)
+    within = video * len(names) + np.repeat(persona, sizes)
+    shared = _pairs_by_size(video, size) - _pairs_by_size(within, size)
+    smaller = np.flatnonzero(shared)
+    own = np.bincount(persona)
+    pairs = (len(shown) ** 2 - int((own**2).sum())) // 2
+    return float((100 * shared[smaller] / smaller).sum()) / pairs if pairs else NAN
+
+
+def _pairs_by_size(key: Ints, size: Ints) -> Ints:
+    """Pairs of entries with the same key, by the smaller size of the two."""
+    order = np.lexsort((-size, key))
+    first = np.searchsorted(key[order], key[order])
+    larger = np.arange(len(order)) - first  # entries of the key that came before
+    counts: Ints = np.bincount(size[order], weights=larger).astype(np.int64)
+    return counts

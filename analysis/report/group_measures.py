@@ -10,7 +10,7 @@ import numpy as np
 from analysis.data.before_after_windows import compared, counts_by_run
 from analysis.data.exposures import RunInfo, Views, without_repeats
 from analysis.estimators.contrasts import Attrition, pair_up, sways
-from analysis.estimators.one_run import SENSITIVITY, dwell_contrast, graded_sway
+from analysis.estimators.one_run import SENSITIVITY, dwell_contrast, graded_change
 from analysis.estimators.study_results import Result, study
 from analysis.report.breakdown import Drift, PersonaSway, by_persona, drift
 from analysis.report.diversity import Variety, varieties
@@ -200,9 +200,9 @@ def _graded(views: Views, members: Sequence[int]) -> tuple[Floats, str]:
     told = []
     for index in members:
         run = views.one(index)
-        told.append(graded_sway(run, compared(run)))
+        told.append(graded_change(run, compared(run)))
     names = {name for _, name in told if name}
-    values = np.array([estimate.value for estimate, _ in told], dtype=np.float64)
+    values = np.array([value for value, _ in told], dtype=np.float64)
     return (values, names.pop()) if len(names) == 1 else (np.full(len(told), NAN), "")
 
 

@@ -34,7 +34,7 @@ POLICY = (
 TEMPLATES = Path(__file__).with_name("templates")
 
 PAGE, TABLES = "index.html", "tables"
-_BLOCK = 50_000  # rows that are held as Python's values at once
+BLOCK = 50_000  # rows that are held as Python's values at once
 Cell = str | int | float | bool | None
 
 
@@ -82,17 +82,19 @@ class ReportTable:
 
     name: str
     columns: tuple[str, ...]
-    rows: Iterable[tuple[Cell, ...]]
+    rows: Iterable[tuple[Cell, ...]] = ()
     """Gone through once for each file that is written."""
+    blocks: Iterable[Sequence[Sequence[Cell]]] | None = None
+    """Columns of many rows at a time, in the rows' place."""
 
 
 def write_tables(tables: Sequence[ReportTable], folder: Path) -> list[Path]:
     """Write each table as ``<name>.csv`` and ``<name>.parquet``, whole or not at all."""
     written = []
     for table in tables:
-        for suffix, content in (("csv", _csv(table)), ("parquet", _parquet(table))):
+        for suffix, encode in (("csv", _csv), ("parquet", _parquet)):  # never both at once
             path = folder / f"{table.name}.{suffix}"
-            write_whole(path, content, sync=False)
+            write_whole(path, encode(table), sync=False)
             written.append(path)
     return written
 
@@ -118,14 +120,18 @@ def _csv(table: ReportTable) -> bytes:
     written = io.BytesIO(_csv_lines([table.columns]))  # which gives its bytes without a copy
     written.seek(0, io.SEEK_END)
     for columns in _blocks(table):
-        cells = [
-            [shown[cell] if isinstance(cell, str) else cell for cell in column]
-            if str in set(map(type, column))
-            else column
-            for column in columns
-        ]
+        cells = (_shown_cells(column, shown) for column in columns)
         written.write(_csv_lines(zip(*cells, strict=True)))
     return written.getvalue()
+
+
+def _shown_cells(column: Sequence[Cell], shown: _Shown) -> Sequence[Cell]:
+    kinds = set(map(type, column))
+    if kinds == {str}:
+        return list(map(shown.__getitem__, column))  # type: ignore[arg-type]
+    if str in kinds:
+        return [shown[cell] if isinstance(cell, str) else cell for cell in column]
+    return column
 
 
 def _csv_lines(rows: Iterable[Iterable[Cell]]) -> bytes:
@@ -138,7 +144,7 @@ class _Shown(dict[str, str]):
     """Texts as cells of a spreadsheet; most come often."""
 
     def __missing__(self, text: str) -> str:
-        if len(self) >= _BLOCK:
+        if len(self) >= BLOCK:
             self.clear()
         self[text] = cell = show_cell(text)
         return cell
@@ -148,15 +154,21 @@ def _parquet(table: ReportTable) -> bytes:
     import pyarrow as pa  # a quarter of a second
     import pyarrow.parquet
 
+    sink = pa.BufferOutputStream()
+    pyarrow.parquet.write_table(make_arrow(table), sink, compression="zstd")
+    return bytes(sink.getvalue())
+
+
+def make_arrow(table: ReportTable) -> Any:
+    """Return a table as a ``pyarrow.Table``, with nothing where a number does not exist."""
+    import pyarrow as pa
+
     parts: list[list[Any]] = [[] for _ in table.columns]
     for columns in _blocks(table):
         for part, column in zip(parts, columns, strict=True):
             part.append(pa.array(column))
     arrays = [_joined(part) if part else pa.array([]) for part in parts]
-    arrow = pa.table(dict(zip(table.columns, arrays, strict=True)))
-    sink = pa.BufferOutputStream()
-    pyarrow.parquet.write_table(arrow, sink, compression="zstd")
-    return bytes(sink.getvalue())
+    return pa.table(dict(zip(table.columns, arrays, strict=True)))
 
 
 def _joined(parts: list[Any]) -> Any:
@@ -171,8 +183,11 @@ def _joined(parts: list[Any]) -> Any:
 
 def _blocks(table: ReportTable) -> Iterator[list[Sequence[Cell]]]:
     """The columns of a table, many rows at a time, with nothing where a number does not exist."""
+    if table.blocks is not None:
+        yield from ([_known(column) for column in block] for block in table.blocks)
+        return
     rows = iter(table.rows)
-    while block := list(islice(rows, _BLOCK)):
+    while block := list(islice(rows, BLOCK)):
         yield [_known(column) for column in zip(*block, strict=True)]
 
 

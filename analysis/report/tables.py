@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from analysis.data.exposures import MISSING, NO, NONE, PHASES, REPEAT, UNKNOWN, YES, Views
+import numpy as np
+
+from analysis.data.exposures import MISSING, NO, NONE, PHASES, REPEAT, UNKNOWN, YES
 from analysis.data.reported_uses import USES
 from analysis.report.group_measures import MeasuredGroup, Measures
-from analysis.report.page_files import Cell, Rendered, ReportTable
+from analysis.report.page_files import BLOCK, Cell, Rendered, ReportTable
 from analysis.report.rejudgings import Rejudging
-from analysis.statistics.estimate import NAN, Estimate
+from analysis.statistics.estimate import NAN, Estimate, Ints
 from store.terminal.printing import count_of
 
 _GROUP = ("platform", "strategy", "model")
+_OF_RUN = ("run_id", "persona", "arm", *_GROUP, "replicate")
 _ESTIMATE = ("value", "low", "high", "unit", "clusters", "df", "p", "method", "reason")
 _TESTED = (*_ESTIMATE, "test", "sides", "p_holm")
 _DIFFERENCES = ("pp", "points")  # units of what is 0 where nothing happens
@@ -142,48 +145,49 @@ def _views(measures: Measures) -> ReportTable:
         "author",
         "frame",
     )
-    return ReportTable("views", columns, _ViewRows(measures))
+    return ReportTable("views", columns, blocks=_ViewBlocks(measures))
 
 
 @dataclass(frozen=True, eq=False)
-class _ViewRows:
-    """The rows of that table, made as they are gone through: a study may have millions."""
+class _ViewBlocks:
+    """The columns of that table, many rows at a time: a study may have millions."""
 
     measures: Measures
 
-    def __iter__(self) -> Iterator[tuple[Cell, ...]]:
+    def __iter__(self) -> Iterator[list[list[Cell]]]:
         views = self.measures.material.views
-        for index, run in enumerate(views.runs):
-            told = (
-                run.run_id,
-                run.persona,
-                run.arm,
-                run.platform,
-                run.strategy,
-                run.model,
-                run.replicate,
-            )
-            for row in zip(*self._columns(views.one(index), views.rows_of(index)), strict=True):
-                yield *told, *row
+        run = [
+            np.array([getattr(one, name) for one in views.runs], dtype=object) for name in _OF_RUN
+        ]
+        for start in range(0, len(views), BLOCK):
+            at = slice(start, start + BLOCK)
+            yield [*(column[views.run[at]].tolist() for column in run), *self._columns(at)]
 
-    def _columns(self, run: Views, at: slice) -> tuple[list[Cell], ...]:
-        seen = self.measures.material.seen
-        unknown: list[Cell] = [None] * len(run)
+    def _columns(self, at: slice) -> tuple[list[Cell], ...]:
+        views, seen = self.measures.material.views, self.measures.material.seen
+        batch = views.batch[at].astype(object)
+        batch[views.batch[at] == UNKNOWN] = None
+        unknown: list[Cell] = [None] * len(batch)
         return (
-            run.position.tolist(),
-            [PHASES[code] for code in run.phase.tolist()],
-            [None if batch == UNKNOWN else batch for batch in run.batch.tolist()],
-            run.video.tolist(),
-            [_ANSWERS[answer] for answer in run.answer.tolist()],
-            [MISSING[code] or None for code in run.missing.tolist()],
-            [USES[code] for code in self.measures.rows.use[at].tolist()],
-            [REPEAT[code] or None for code in run.repeat.tolist()],
-            run.p_yes.tolist(),
-            run.score.tolist(),
-            run.dwell.tolist(),
+            views.position[at].tolist(),
+            _named(PHASES, views.phase[at]),
+            batch.tolist(),
+            views.video[at].tolist(),
+            [_ANSWERS[answer] for answer in views.answer[at].tolist()],
+            _named([name or None for name in MISSING], views.missing[at]),
+            _named(USES, self.measures.rows.use[at]),
+            _named([name or None for name in REPEAT], views.repeat[at]),
+            views.p_yes[at].tolist(),
+            views.score[at].tolist(),
+            views.dwell[at].tolist(),
             seen.author[at].tolist() if seen else unknown,
             seen.frame[at].tolist() if seen else unknown,
         )
+
+
+def _named(names: Sequence[str | None], codes: Ints) -> list[Cell]:
+    told: list[Cell] = np.array(names, dtype=object)[codes].tolist()
+    return told
 
 
 def _runs(measures: Measures) -> ReportTable:

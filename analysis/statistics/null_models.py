@@ -185,15 +185,14 @@ def draw_yes(
     Returns shape ``(draws, W)``.
     """
     icc = min(max(icc, 0.0), 0.99)
-    rates = np.repeat(rate[:, None], n.shape[1], axis=1)
-    if at is not None:
-        rates = wandering(rng, rate, at)
+    rates = np.repeat(rate[:, None], n.shape[1], axis=1) if at is None else wandering(rng, rate, at)
     if icc > 0:
         strength = (1 - icc) / icc
         mean = np.clip(rates, _LEAST, 1 - _LEAST)
         rates = rng.beta(mean * strength, (1 - mean) * strength)
-    drawn: NDArray[np.int64] = rng.binomial(n.astype(np.int64)[None], rates[:, None]).sum(2)
-    return drawn
+    window, batch = np.nonzero(n)  # a batch is seldom in both windows
+    drawn = rng.binomial(n[window, batch].astype(np.int64), rates[:, batch])
+    return np.stack([drawn[:, window == place].sum(1) for place in range(len(n))], axis=1)
 
 
 @dataclass(frozen=True)

@@ -49,11 +49,11 @@ def wandering(rng: np.random.Generator, rate: Floats, at: Floats, share: float =
     steps = rng.standard_normal((len(at), *rate.shape)) * np.sqrt(1 - kept**2).reshape(
         -1, *(1,) * rate.ndim
     )
-    path = np.empty((*rate.shape, len(at)))
+    path = np.empty((len(at), *rate.shape))  # each position in one piece: half the time
     now = np.zeros(rate.shape)
     for place, step, stay in zip(order, steps, kept, strict=True):
         now = stay * now + step
-        path[..., place] = now
-    spread = np.sqrt(share * rate * (1 - rate))
-    drawn: Floats = np.clip(rate[..., None] + spread[..., None] * path, 0, 1)
-    return drawn
+        path[place] = now
+    path *= np.sqrt(share * rate * (1 - rate))
+    path += rate
+    return np.ascontiguousarray(np.moveaxis(np.clip(path, 0, 1, out=path), 0, -1))

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import click
+
 from store.api.run_reader import RunReader
 from store.api.step_columns import REJUDGEMENT_COLUMNS, STEP_COLUMNS, rejudgement_rows, step_rows
 from store.api.table_formats import TableFormat, check_format, make_table
@@ -56,7 +58,10 @@ class DataReader:
         given: Path | str = default_data() if data is None else data
         if isinstance(given, str) and "://" not in given:
             given = Path(given).expanduser()
-        root, release = mount_folder(given)
+        try:
+            root, release = mount_folder(given)
+        except click.UsageError as error:  # a variable or a folder that a command refuses, too
+            raise StoreError(error.message) from None
         return cls(DataFolder(root), release)
 
     def __repr__(self) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from store.cli import backup, dataset
 from store.cli import merge as uniting
 from store.cli.options import (
     bar,
+    cluster_option,
     data_option,
     encoder_option,
     epilog,
@@ -35,7 +37,9 @@ from store.terminal.printing import count_of, echo, rewrite
 from store.untrusted.size_limits import UnreadablePicture, decode_picture
 
 if TYPE_CHECKING:
+    from store.cluster.cluster_address import ClusterAddress
     from store.encoders import Encoder, Vectors
+    from store.index.cluster_encoder import ClusterEncoder
     from store.index.entries import Hit
     from store.runs.data_folder import DataFolder
     from store.runs.shards import Shard
@@ -161,6 +165,7 @@ def _tell(hits: Sequence[Hit], data: DataFolder, *, as_json: bool, sheet: Path |
     type=click.IntRange(0, 64),
     help="Processes that read and prepare frames.  [default: 4 for a GPU, else none]",
 )
+@cluster_option("Embed on all nodes of a Ray cluster")
 @encoder_option
 @url_option
 @data_option
@@ -169,13 +174,15 @@ def index(anew: bool, shard: Shard, root: Path, as_json: bool, **options: Any) -
     """Index the frames that the index lacks."""
     from store.index.build import rebuild, update
 
+    if options["on"] is not None and options["workers"] is not None:
+        raise click.UsageError("Nodes read no frames. Type: --workers, or --on, one of them.")
     if anew and shard.partial:
         raise click.UsageError("A part is no index. Type: --rebuild, or --shard, one of them.")
     data, url = kept(root), options["url"]
-    encoder = _load(options["encoder_name"])
     fetch_below(data.frames_dir, bar("Fetching frames"))
     make = rebuild if anew else partial(update, shard=shard)
-    report = make(data, encoder, url, bar("Indexing"), options["workers"])
+    with _opened(options["encoder_name"], options["on"]) as encoder:
+        report = make(data, encoder, url, bar("Indexing"), options["workers"])
     for problem in report.problems:
         echo(f"Left out: {problem}", err=True)
     if as_json:
@@ -203,6 +210,25 @@ def verify(url: str | None, root: Path, as_json: bool) -> None:
     echo(output.report_json(report) if as_json else output.report_lines(report))
     if not report.sound:
         raise click.exceptions.Exit(1)
+
+
+@contextmanager
+def _opened(encoder_name: str, on: ClusterAddress | None) -> Iterator[Encoder | ClusterEncoder]:
+    """Load an encoder, here or on the nodes of a cluster."""
+    from store import encoders
+
+    if on is None:
+        yield encoders.load(encoder_name)
+        return
+    from store.cluster.ray_cluster import Cluster
+    from store.index.cluster_encoder import ClusterEncoder
+
+    encoders.check(encoder_name)
+    with (
+        Cluster.connect(on) as cluster,
+        ClusterEncoder.open(cluster, partial(encoders.load, encoder_name)) as encoder,
+    ):
+        yield encoder
 
 
 def _load(encoder_name: str) -> Encoder:

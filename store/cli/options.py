@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from platformdirs import user_cache_path
 
-from store.errors import DataUrlRefused, NothingKept
-from store.jsonl.atomic import restrict_umask
+from store.cluster.cluster_address import ClusterAddress
+from store.errors import NothingKept
+from store.jsonl.atomic import file_slug, restrict_umask
 from store.jsonl.mirrors import CACHE_MARK
 from store.runs.shards import WHOLE, Shard
 from store.terminal.exit_codes import examples
@@ -24,6 +26,17 @@ if TYPE_CHECKING:
     from store.runs.data_folder import DataFolder
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+_SERVICES = (
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT",
+    "GOOGLE_BASE_URL",
+    "AZURE_STORAGE_ENDPOINT",
+    "AZURE_STORAGE_ACCOUNT_NAME",
+)
+"""Variables that say where a URL's bucket is."""
 
 
 class DataPath(click.Path):
@@ -56,15 +69,30 @@ def mount_folder(given: Path | str) -> tuple[Path, Callable[[], None]]:
     root, url = _find_root(given)
     if url is None:
         return root, lambda: None
-    from store.remote.mounting import LEASE_S, mount
+    from store.remote.mounting import mount
 
-    lease_s = float(os.environ.get("FEEDSWAY_LEASE_S") or LEASE_S)
-    return root, mount(url, root, remark, bar(f"Fetching {url}"), lease_s)
+    return root, mount(url, root, remark, bar(f"Fetching {url}"), _read_lease_s())
 
 
 def default_data() -> str:
     """Return the data folder, or its URL, where nobody has typed ``--data``."""
     return os.environ.get("FEEDSWAY_DATA") or "data"
+
+
+def _read_lease_s() -> float:
+    from store.remote.leases import LEASE_S, LONGEST_S, SHORTEST_S
+
+    given = os.environ.get("FEEDSWAY_LEASE_S") or str(LEASE_S)
+    try:
+        lease_s = float(given)
+    except ValueError:
+        lease_s = 0.0
+    if not SHORTEST_S <= lease_s <= LONGEST_S:
+        raise click.UsageError(
+            f"FEEDSWAY_LEASE_S is {show_line(given)!r}. "
+            f"Set it to seconds from {SHORTEST_S:.0f} to {LONGEST_S:.0f}."
+        )
+    return lease_s
 
 
 def _find_root(given: Path | str) -> tuple[Path, str | None]:
@@ -79,13 +107,20 @@ def _find_root(given: Path | str) -> tuple[Path, str | None]:
 
     caches = os.environ.get("FEEDSWAY_CACHE")
     folder = Path(caches) if caches else user_cache_path("feedsway") / "data"
+    services = [os.environ[name] for name in _SERVICES if os.environ.get(name)]
+    if services:  # buckets of one name, in two places
+        folder /= file_slug(services[0].partition("://")[2], services)
     if not isinstance(given, Path):
         return cache_of(given, folder), given
     mark = read_mark(given)
-    url = mark.url if mark else ""
-    if mark is None or os.path.realpath(cache_of(url, folder)) != os.path.realpath(given):
-        raise DataUrlRefused(str(given), f"was made elsewhere as a cache of {show_line(url)[:200]}")
-    return given, url
+    if mark is None:
+        return given, None
+    if os.path.realpath(given) != os.path.realpath(cache_of(mark.url, folder)):
+        raise click.UsageError(
+            f"{given} was made elsewhere as a cache of {show_line(mark.url)[:200]}. To read it as "
+            f"a folder of its own, type: rm {shlex.quote(str(given / CACHE_MARK))}"
+        )
+    return given, mark.url
 
 
 def declare_data(name: str) -> Callable[[Command], Command]:
@@ -140,6 +175,32 @@ def shard_option(what: str) -> Callable[[Command], Command]:
         metavar="K/N",
         help=f"{what}: the K-th of N parts; the same command with another K does the others. Then "
         "unite the data folders with store merge.",
+    )
+
+
+class _ClusterType(click.ParamType[ClusterAddress]):
+    """The word of ``--on``."""
+
+    name = "cluster"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> ClusterAddress:
+        if isinstance(value, ClusterAddress):
+            return value
+        try:
+            return ClusterAddress.parse(str(value))
+        except ValueError as error:
+            self.fail(f"{error}. Type: --on ray, or --on ray://HOST:10001", param, ctx)
+
+
+def cluster_option(what: str) -> Callable[[Command], Command]:
+    """Return the option ``--on``; ``what`` says in a few words what a cluster then does."""
+    return click.option(
+        "--on",
+        type=_ClusterType(),
+        metavar="ray",
+        help=f"{what}: ray (the cluster of this machine) or ray://HOST:10001. Needs feedsway[ray].",
     )
 
 

@@ -76,18 +76,15 @@ def shared_with_others(rows: Sequence[Row]) -> dict[str, dict[str, int]]:
         found[name] = dict.fromkeys(SPLITS, 0)
         for row in rows:
             found[name][row["split"]] += tie(row) is not None and len(splits[tie(row)]) > 1
-    for name, bits in (
-        ("a near-duplicate", THRESHOLD),
-        (f"a look within {WIDER} bits, alike or not", WIDER),
-    ):
-        found[name] = {split: _near_elsewhere(rows, split, bits) for split in SPLITS}
+    looks = {"a near-duplicate": THRESHOLD, f"a look within {WIDER} bits, alike or not": WIDER}
+    found |= {name: {} for name in looks}
+    for split in SPLITS:
+        own = [row["phash"] for row in rows if row["split"] == split]
+        others = [row["phash"] for row in rows if row["split"] != split]
+        nearest = nearest_elsewhere(own, others, WIDER)
+        for name, bits in looks.items():
+            found[name][split] = int((nearest <= bits).sum())
     return found
-
-
-def _near_elsewhere(rows: Sequence[Row], split: str, bits: int) -> int:
-    own = [row["phash"] for row in rows if row["split"] == split]
-    others = [row["phash"] for row in rows if row["split"] != split]
-    return int((nearest_elsewhere(own, others) <= bits).sum())
 
 
 def _creator(row: Row) -> tuple[str, str] | None:

@@ -27,12 +27,16 @@ class PictureStages:
     """Processes that prepare, unless told otherwise; 0 where the model needs the same cores."""
 
 
-class Encoder(Protocol):
-    """Places pictures and texts in one space, so that either finds the other."""
+class VectorSpace(Protocol):
+    """The space that an encoder places pictures and texts in."""
 
     id: str
     """Changes whenever the same picture would get another vector."""
     dim: int
+
+
+class Encoder(VectorSpace, Protocol):
+    """Places pictures and texts in one space, so that either finds the other."""
 
     @property
     def stages(self) -> PictureStages | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from store.frames.hash_bands import HashBands
 
 THRESHOLD = 4
 """Bits of 64 in which two near-duplicates may differ.
@@ -37,80 +39,93 @@ class Leaders:
     """
 
     def __init__(self, threshold: int = THRESHOLD) -> None:
-        self._threshold = threshold
-        self._hashes: NDArray[np.uint64] = np.empty(1024, dtype=np.uint64)
-        self._count = 0
+        self._bands = HashBands(threshold)
 
-    def place(self, phash: str) -> tuple[int, bool]:
+    def place(self, value: int) -> tuple[int, bool]:
         """Return a hash's leader, counted from 0, and whether the hash has just become it."""
-        value = np.uint64(int(phash, 16))
-        near = np.bitwise_count(self._hashes[: self._count] ^ value) <= self._threshold
-        if near.any():
-            return int(near.argmax()), False
-        self.put(phash)
-        return self._count - 1, True
+        near = self._bands.near(value)
+        if len(near):
+            return int(near.min()), False
+        self.put(value)
+        return len(self._bands) - 1, True
 
-    def put(self, phash: str) -> None:
+    def put(self, value: int) -> None:
         """Make a hash a leader that is known to be one."""
-        if self._count == len(self._hashes):
-            self._hashes = np.concatenate([self._hashes, np.empty_like(self._hashes)])
-        self._hashes[self._count] = np.uint64(int(phash, 16))
-        self._count += 1
+        self._bands.put(value)
 
 
 def near_duplicates(phashes: Iterable[str], threshold: int = THRESHOLD) -> list[int | None]:
     """Position of the earlier hash that each one is a near-duplicate of; ``None`` for firsts."""
     leaders = Leaders(threshold)
     firsts: list[int] = []
-    found: list[int | None] = []
-    for position, phash in enumerate(phashes):
-        leader, new = leaders.place(phash)
+    values, positions, which = _distinct(phashes)
+    leading = np.empty(len(values), dtype=np.int64)
+    for at in np.argsort(positions).tolist():
+        leader, new = leaders.place(int(values[at]))
         if new:
-            firsts.append(position)
-        found.append(None if new else firsts[leader])
-    return found
+            firsts.append(int(positions[at]))
+        leading[at] = firsts[leader]
+    return [
+        None if leader == position else leader
+        for position, leader in enumerate(leading[which].tolist())
+    ]
+
+
+def _distinct(
+    phashes: Iterable[str],
+) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]:
+    """Hashes once each, the first position of each, and which of them stands at each position."""
+    values = np.fromiter((int(phash, 16) for phash in phashes), dtype=np.uint64)
+    found = np.unique_all(values)
+    return found.values, found.indices, found.inverse_indices
 
 
 def are_near_duplicates(phashes: Sequence[str]) -> NDArray[np.bool_]:
     """Whether each hash is a near-duplicate of an earlier one, as ``near_duplicates`` finds it."""
     if len(phashes) > _AT_ONCE:
         return np.array([earlier is not None for earlier in near_duplicates(phashes)], dtype=bool)
-    values = np.array([int(phash, 16) for phash in phashes], dtype=np.uint64)
-    near = np.tril(np.bitwise_count(values[:, None] ^ values) <= THRESHOLD, -1)
-    leads: NDArray[np.bool_] = ~near.any(axis=1)
-    for place in np.flatnonzero(~leads).tolist():
-        leads[place] = not leads[near[place]].any()
-    return ~leads
+    values, positions, which = _distinct(phashes)
+    order = np.argsort(positions)
+    near = np.bitwise_count(values[order, None] ^ values[order]) <= THRESHOLD
+    leads = np.ones(len(values), dtype=bool)
+    for place, earlier in np.argwhere(near).tolist():
+        if earlier < place and leads[earlier]:
+            leads[place] = False
+    leading = np.zeros(len(which), dtype=bool)
+    leading[positions[order[leads]]] = True
+    return ~leading
 
 
-def alike_hashes(phashes: Sequence[str], threshold: int = THRESHOLD) -> list[tuple[int, int]]:
+def alike_hashes(phashes: Iterable[str], threshold: int = THRESHOLD) -> Iterator[tuple[int, int]]:
     """Find every two hashes that are near, equal ones by the first of them.
 
     Unlike ``near_duplicates`` this leaves no pair out: what is near to several leaders belongs
-    with all of them.
+    with all of them. The earlier position comes first.
     """
-    first: dict[str, int] = {}
-    found = [(first.setdefault(phash, place), place) for place, phash in enumerate(phashes)]
-    places = list(first.values())
-    hashes = np.array([int(phash, 16) for phash in first], dtype=np.uint64)
-    for start in range(0, len(hashes), _BLOCK):
-        block = hashes[start : start + _BLOCK, None]
-        near = np.bitwise_count(block ^ hashes[None, start:]) <= threshold
-        for one, two in np.argwhere(near).tolist():
-            if one < two:
-                found.append((places[start + one], places[start + two]))
-    return found
+    values, positions, which = _distinct(phashes)
+    yield from zip(positions[which].tolist(), range(len(which)), strict=True)
+    order = np.argsort(positions)
+    met = HashBands(threshold)
+    for position, value in zip(positions[order].tolist(), values[order].tolist(), strict=True):
+        for place in np.unique(met.near(value)).tolist():
+            yield int(positions[order[place]]), position
+        met.put(value)
 
 
-def nearest_elsewhere(phashes: Sequence[str], others: Sequence[str]) -> NDArray[np.int64]:
-    """Bits by which each hash differs from the nearest of the others; 65 where there is none."""
-    if not others:
-        return np.full(len(phashes), 65)
-    known = np.array(sorted({int(phash, 16) for phash in others}), dtype=np.uint64)
-    own = np.array([int(phash, 16) for phash in phashes], dtype=np.uint64)
-    blocks = [own[start : start + _BLOCK, None] for start in range(0, len(own), _BLOCK)]
-    nearest = [np.bitwise_count(block ^ known).min(axis=1) for block in blocks]
-    return np.concatenate(nearest).astype(np.int64) if nearest else np.empty(0, np.int64)
+def nearest_elsewhere(
+    phashes: Iterable[str], others: Iterable[str], most: int
+) -> NDArray[np.int64]:
+    """Bits by which each hash differs from the nearest of the others; 65 for more than ``most``."""
+    known = HashBands(most)
+    for value in _distinct(others)[0].tolist():
+        known.put(value)
+    own, _, which = _distinct(phashes)
+    nearest = np.full(len(own), 65)
+    for at, value in enumerate(own.tolist()):
+        near = known.near(value)
+        if len(near):
+            nearest[at] = known.differences(value, near).min()
+    return nearest[which]
 
 
 def alike_vectors(
@@ -160,13 +175,13 @@ class Marks:
         """Take over a mark that was given elsewhere; an empty one marks a first."""
         self._marks[key] = mark
         if not mark:  # no comparison: there are tens of thousands, and a run waits
-            self._leaders.put(phash)
+            self._leaders.put(int(phash, 16))
             self._keys.append(key)
 
     def mark(self, key: str, phash: str) -> str:
         """Key of the first hash that this one is near to, or nothing; it never changes."""
         if key not in self._marks:
-            leader, new = self._leaders.place(phash)
+            leader, new = self._leaders.place(int(phash, 16))
             if new:
                 self._keys.append(key)
             self._marks[key] = "" if new else self._keys[leader]

@@ -19,6 +19,7 @@ from store.encoders.picture_loader import EmbeddedBatch, embed_ahead
 from store.errors import DamagedFrame, DataUnreadable, IndexDamaged, StoreError
 from store.frames.frame_store import FrameStore
 from store.index import chroma
+from store.index.cluster_encoder import ClusterEncoder
 from store.index.embedded_folder import IndexFolder, folders, run_in_child
 from store.index.entries import Hit, IndexEntry, entries
 from store.index.search import Index, replacement
@@ -56,7 +57,7 @@ class IndexReport:
 
 def update(
     data: DataFolder,
-    encoder: Encoder,
+    encoder: Encoder | ClusterEncoder,
     url: str | None = None,
     progress: Progress | None = None,
     workers: int | None = None,
@@ -65,7 +66,8 @@ def update(
     """Index what the ledgers hold and the index lacks. An interrupted update goes on by itself.
 
     ``url`` is a Chroma server to use instead of the embedded index; ``workers`` is how many
-    processes read and prepare frames, as many as suit the encoder unless named. ``shard``: of the
+    processes read and prepare frames, as many as suit the encoder unless named, and none for a
+    cluster. ``shard``: of the
     pictures, this part; a picture that was seen often is one machine's.
     """
     with Index.open(data, encoder, url, write=True) as index:
@@ -79,7 +81,7 @@ def update(
 
 def rebuild(
     data: DataFolder,
-    encoder: Encoder,
+    encoder: Encoder | ClusterEncoder,
     url: str | None = None,
     progress: Progress | None = None,
     workers: int | None = None,
@@ -140,11 +142,17 @@ def _fill(
 
 
 def _embed(
-    data: DataFolder, encoder: Encoder, wanted: Sequence[IndexEntry], workers: int | None
+    data: DataFolder,
+    encoder: Encoder | ClusterEncoder,
+    wanted: Sequence[IndexEntry],
+    workers: int | None,
 ) -> Iterator[EmbeddedBatch]:
-    """Embed frames in their order, those that can be read."""
-    read, stages = _StoredPictures(data.frames_dir), encoder.stages
+    """Embed frames, those that can be read."""
     keys = [entry.sha256 for entry in wanted]
+    if isinstance(encoder, ClusterEncoder):
+        yield from encoder.embed_stored(FrameStore(data.frames_dir), keys)
+        return
+    read, stages = _StoredPictures(data.frames_dir), encoder.stages
     if stages is not None and (count := stages.workers if workers is None else workers):
         yield from embed_ahead(stages, keys, read, count)
         return

@@ -183,6 +183,16 @@ def rows(
         yield [(*row, 0.0) for row in told], page["embeddings"]
 
 
+def descriptions(collection: Collection, keys: Sequence[str]) -> Iterator[Row]:
+    """What is kept under these ids but for the vectors, each row at distance 0."""
+    for start in range(0, len(keys), _PAGE):
+        page: Any = collection.get(
+            ids=list(keys[start : start + _PAGE]), include=["documents", "metadatas"]
+        )
+        for row in zip(page["ids"], page["documents"], page["metadatas"], strict=True):
+            yield (*row, 0.0)
+
+
 def collections(client: Client) -> list[Collection]:
     names = [found.name for found in client.list_collections()]
     return [

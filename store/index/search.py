@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from store.encoders import Encoder
+    from store.encoders import VectorSpace
     from store.index.chroma import Client, Collection
     from store.runs.data_folder import DataFolder
 
@@ -64,7 +64,7 @@ class Index:
     def open(
         cls,
         data: DataFolder,
-        encoder: Encoder,
+        encoder: VectorSpace,
         url: str | None = None,
         *,
         write: bool = False,
@@ -178,18 +178,21 @@ class Index:
         with self._collection() as collection:
             return chroma.sample(collection, (where or Filters()).conditions(), most)
 
-    def everything(self, where: Filters | None = None) -> tuple[list[Hit], NDArray[np.float32]]:
-        """All frames that agree, in order of arrival, and their vectors, shape ``(n, dim)``."""
+    def pages(
+        self, where: Filters | None = None
+    ) -> Iterator[tuple[list[Hit], NDArray[np.float32]]]:
+        """Frames that agree, page by page in order of arrival, and their vectors, ``(n, dim)``."""
         import numpy as np  # heavy for a start-up
 
-        found: list[Hit] = []
-        vectors: list[NDArray[np.float32]] = []
         with self._collection() as collection:
             agreeing = chroma.ids(collection, (where or Filters()).conditions())
             for rows, page in chroma.rows(collection, agreeing):
-                found += [Hit.read(*row) for row in rows]
-                vectors.append(np.asarray(page, dtype=np.float32))
-        return found, np.concatenate(vectors) if vectors else np.empty((0, 0), np.float32)
+                yield [Hit.read(*row) for row in rows], np.asarray(page, dtype=np.float32)
+
+    def read(self, keys: Sequence[str]) -> list[Hit]:
+        """Frames of these ids; what has gone from the index meanwhile is left out."""
+        with self._collection() as collection:
+            return [Hit.read(*row) for row in chroma.descriptions(collection, keys)]
 
     def count(self) -> int:
         with self._collection() as collection:
@@ -244,7 +247,7 @@ class Index:
 
 
 @contextmanager
-def replacement(data: DataFolder, encoder: Encoder, url: str | None = None) -> Iterator[Index]:
+def replacement(data: DataFolder, encoder: VectorSpace, url: str | None = None) -> Iterator[Index]:
     """Fill a new index, which takes the old one's place if all goes well."""
     name = collection_name(encoder.id, encoder.dim)
     if url is None:

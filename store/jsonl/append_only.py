@@ -172,8 +172,10 @@ class LineWriter:
             raise DataUnwritable(self.path, error.strerror or str(error)) from None
 
     def close(self) -> None:
-        self._file.close()
-        self._lock.release()
+        try:
+            self._file.close()
+        finally:
+            self._lock.release()
 
     def __enter__(self) -> Self:
         return self

@@ -218,8 +218,8 @@ class _Merge:
         for place in places:
             name = f"runs/{run_id}/ledger.jsonl"
             try:
-                if read_source(place, name):
-                    copies.append(LedgerCopy.read(place, run_id))
+                if content := read_source(place, name):
+                    copies.append(LedgerCopy.parse(place, run_id, content))
             except StoreError as error:
                 self.summary.problems.append(str(error))
         return copies

@@ -14,7 +14,7 @@ from functools import cached_property
 
 from store.jsonl.append_only import committed
 from store.runs.data_folder import DataFolder
-from store.runs.ledger import Ledger, LedgerLine, read, read_lines
+from store.runs.ledger import Ledger, LedgerLine, parse, parse_line
 from store.runs.ledger_lines import Fault, Forgotten, RunStarted
 from store.runs.ledger_site_lines import FeedBatch
 
@@ -29,10 +29,9 @@ class LedgerCopy:
     """As they stand, without newlines or a torn end."""
 
     @classmethod
-    def read(cls, data: DataFolder, run_id: str) -> LedgerCopy:
-        """Read a copy; raises as `ledger.read`."""
-        path = data.ledger_path(run_id)
-        return cls(data, read(path), tuple(committed(path.read_bytes())[0]))
+    def parse(cls, data: DataFolder, run_id: str, content: bytes) -> LedgerCopy:
+        """Make a copy of the bytes of its file; raises as `ledger.read`."""
+        return cls(data, parse(data.ledger_path(run_id), content), tuple(committed(content)[0]))
 
     @cached_property
     def emptied(self) -> frozenset[int]:
@@ -52,7 +51,8 @@ class LedgerCopy:
     @cached_property
     def _outline(self) -> list[LedgerLine]:
         """Each line that forgetting did not add, without what it may rewrite anywhere."""
-        records, _ = read_lines(self.ledger.path)
+        numbered = enumerate(self.lines, 1)
+        records = [parse_line(self.ledger.path, number, line) for number, line in numbered]
         return [_unworded(one) for one in records if not isinstance(one, Forgotten)]
 
     def covers(self, other: LedgerCopy) -> bool:

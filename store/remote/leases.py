@@ -14,7 +14,7 @@ import platform
 import threading
 import time
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
@@ -29,8 +29,10 @@ MARGIN_S = 2.0
 """A store's clock counts whole seconds. A holder gives up so much earlier, others wait longer."""
 RENEWALS = 4
 """A lease is renewed so often in its time."""
+SHORTEST_S, LONGEST_S = 10.0, 3600.0
+"""What a lease may be set to last; one that claims more lasts no longer."""
 _LOOK_EVERY_S = 0.5
-_LONGEST_S = 86_400.0
+_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +93,16 @@ def take_lease(
     """Take a lease, waiting up to ``patience_s`` seconds, or raise ``LockHeld``.
 
     One that this machine's cache already has is taken over at once: the lock here, which the caller
-    holds, says that its process is gone. Raises ``OSError``.
+    holds, says that its process is gone. A cache that was copied to a machine of another name has
+    to wait. Raises ``OSError``.
     """
     folder = f"{FOLDER}/{quote(name, safe='')}"
     until = clock_s() + patience_s
     while True:
         number, top = _highest(store, folder)
         claim = _read(store, top)
-        mine = claim is not None and (claim.machine, claim.host) == (machine, platform.node())
-        if claim is not None and not claim.free and not mine and top is not None:
+        here = claim is not None and (claim.machine, claim.host) == (machine, platform.node())
+        if claim is not None and not claim.free and not here and top is not None:
             now = store.clock(f"{FOLDER}/.clock/{machine}")
             ends = top.modified + timedelta(seconds=claim.lasts_s + MARGIN_S)
             if now < ends:
@@ -194,7 +197,7 @@ def _highest(store: RemoteStore, folder: str) -> tuple[int, StoredObject | None]
     found: dict[int, StoredObject] = {}
     for each in store.find(folder):
         number = each.name.rpartition("/")[2]
-        if number.isdecimal():
+        if number.isdecimal() and len(number) <= _DIGITS:
             found[int(number)] = each
     return (max(found), found[max(found)]) if found else (0, None)
 
@@ -213,7 +216,7 @@ def _read(store: RemoteStore, top: StoredObject | None) -> LeaseClaim | None:
         lasts_s = float(claim.lasts_s)
     except (ValueError, TypeError, RecursionError):
         return None
-    return claim if 0 < lasts_s <= _LONGEST_S else None
+    return replace(claim, lasts_s=min(lasts_s, LONGEST_S)) if lasts_s > 0 else None
 
 
 def _describe(claim: LeaseClaim, ends: datetime) -> str:

@@ -11,6 +11,8 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 from store.jsonl.mirrors import Progress
@@ -35,11 +37,15 @@ class FolderMirror:
         self.state = CacheState.read(self.root)
         self.leases = LeaseKeeper(store, machine, lease_s)
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="mirror")
-        self._pending: dict[str, tuple[bytes, Future[None]]] = {}
+        self._pending: dict[str, tuple[bytes, Future[str]]] = {}
         self._up: set[str] = set()
         self._replies: set[str] | None = None
         self._lines: dict[str, names.StoredLines] = {}
         """Files of lines that this process writes."""
+        self._own: dict[str, tuple[str, bytes]] = {}
+        """Tags and hashes of whole files that this process put up as it wrote them."""
+        self._payments: dict[str, bytes] = {}
+        """Parts of the book that this process put up."""
         self._followed: set[Path] = set()
         self._guard = threading.RLock()
         self._exclusive = False
@@ -71,6 +77,8 @@ class FolderMirror:
         if not here.startswith(kept):
             raise OSError("another machine went on with it. Type the same command again")
         with self._guard:
+            if stored.sealed and kept:  # by one who was killed before there was a new version
+                stored = self._replace_lines(place, stored, kept)
             self._lines[place] = stored
             if len(here) > len(kept):
                 self._add_part(place, here[len(kept) :])
@@ -91,13 +99,17 @@ class FolderMirror:
             self._add_part(place, lines)
 
     def close_lines(self, path: Path) -> None:
+        """Put a file's parts together; where that fails, they stay as they are."""
         place = self.place(path)
         with self._guard:
             stored = self._lines.pop(place, None)
             if stored is None:
                 return
             if len(stored.parts) > _JOIN_PARTS and not self.leases.lost():
-                stored = self._replace_lines(place, stored, path.read_bytes()[: stored.size])
+                with suppress(OSError):
+                    content = path.read_bytes()[: stored.size]
+                    if len(content) == stored.size:  # else the disk here has lost some
+                        stored = self._replace_lines(place, stored, content)
             self.state.versions[place] = stored.version
 
     def put_file(self, path: Path, content: bytes) -> None:
@@ -116,23 +128,30 @@ class FolderMirror:
                 new = [line for line in content.splitlines(keepends=True) if line not in known]
                 self.store.create(names.book_part_name(self.machine), b"".join(new))
             elif names.is_lines(place):
-                stored = self._replace_lines(place, self.stored_lines(place), content)
+                before = self._lines.get(place) or self.stored_lines(place)
+                stored = self._replace_lines(place, before, content)
                 if place in self._lines:
                     self._lines[place] = stored
                 self.state.versions[place] = stored.version
+                self.state.note(place)
             else:
-                self.store.put(place, content)
+                self._own[place] = self.store.put(place, content), sha256(content).digest()
+                self.state.note(place)
 
     def delete(self, path: Path) -> None:
         """Delete a file, or all below a folder, from the store."""
         place = self.place(path)
         with self._guard:
             self.settle()
+            self.leases.check()
             found = [each.name for each in self.store.find(place)]
             if not found and names.is_mirrored(place):
                 found = [place]
             self.store.delete(found)
             self._up -= {place, *found}
+            self._own.pop(place, None)
+            if not names.is_lazy(place):
+                self.state.forget(place)
 
     def fetch(self, path: Path) -> None:
         place = self.place(path)
@@ -183,7 +202,7 @@ class FolderMirror:
         What failed is tried again by the next call. Raises ``OSError``.
         """
         with self._guard:
-            for place, (content, done) in self._pending.items():
+            for place, (content, done) in list(self._pending.items()):  # frames come in meanwhile
                 if done.done() and done.exception() is not None:
                     self._put_beside(place, content)
             for place, (_, done) in list(self._pending.items()):
@@ -198,6 +217,7 @@ class FolderMirror:
                 self._put_tails()
                 for place in list(self._lines):
                     self.close_lines(self.root / place)
+                self._join_payments()
                 self._put_rest()
                 self.state.save()
         finally:
@@ -213,11 +233,14 @@ class FolderMirror:
         return names.arrange(self.store.find(place))
 
     def read_lines(self, stored: names.StoredLines) -> bytes:
-        """Return a file's content; raises ``OSError`` where a part has gone since it was listed."""
+        """Return a file's content.
+
+        Raises ``FileNotFoundError`` where a part has gone since it was listed, and ``OSError``.
+        """
         contents = list(self._pool.map(self.store.get, [part.name for part in stored.parts]))
         parts = [content for content in contents if content is not None]
         if len(parts) < len(contents):
-            raise OSError("another machine rewrites it. Type the same command again")
+            raise FileNotFoundError("another machine rewrites it. Type the same command again")
         return b"".join(parts)
 
     def map(self, work: Callable[[str], None], places: list[str]) -> None:
@@ -229,12 +252,16 @@ class FolderMirror:
     def _add_part(self, place: str, lines: bytes) -> None:
         self.leases.check()
         stored = self._lines[place]
+        if stored.sealed:  # an empty file has one empty part
+            self._lines[place] = self._replace_lines(place, stored, lines)
+            return
         version = stored.version or 1
         part = names.Part(
             names.part_name(place, version, stored.size), version, stored.size, len(lines)
         )
         if not self.store.create(part.name, lines):
             raise OSError("another machine went on with it. Type the same command again")
+        self.state.note(place)
         stored = names.StoredLines(version, (*stored.parts, part), stored.stale)
         if len(stored.parts) >= _MOST_PARTS:
             stored = self._replace_lines(place, stored, self.read_lines(stored))
@@ -243,16 +270,24 @@ class FolderMirror:
     def _replace_lines(
         self, place: str, stored: names.StoredLines, content: bytes
     ) -> names.StoredLines:
-        """Write a whole new version, which counts from then on, and delete the older parts."""
+        """Write a whole new version, which counts from then on, and delete the older parts.
+
+        The older one is ended by an empty part, which stays: who did not see this, or slept, cannot
+        append to what counts no more. If somebody did append, that stands, and this is refused.
+        """
+        seal = () if stored.sealed else (names.part_name(place, stored.version, stored.size),)
         version = stored.version + 1
         name = names.part_name(place, version, 0)
+        if stored.version and not all(self.store.create(each, b"") for each in seal):
+            raise OSError("another machine went on with it. Type the same command again")
         if not self.store.create(name, content):
             raise OSError("another machine rewrites it. Type the same command again")
-        self.store.delete([*(part.name for part in stored.parts), *stored.stale])
+        self.store.delete([*(part.name for part in stored.parts if part.size), *stored.stale])
         return names.StoredLines(version, (names.Part(name, version, 0, len(content)),))
 
     def _put_payment(self, lines: bytes, *, wait: bool) -> None:
         name = names.book_part_name(self.machine)
+        self._payments[name] = lines
         if wait:
             with self._guard:
                 self.settle()
@@ -260,6 +295,14 @@ class FolderMirror:
             self.store.create(name, lines)
         else:
             self._put_beside(name, lines)
+
+    def _join_payments(self) -> None:
+        """Put this process's lines of the book together; who sees both has each line once."""
+        if len(self._payments) > _JOIN_PARTS:
+            joined = b"".join(self._payments.values())
+            if self.store.create(names.book_part_name(self.machine), joined):
+                self.store.delete(self._payments)
+        self._payments.clear()
 
     def _put_beside(self, place: str, content: bytes) -> None:
         self._up.add(place)
@@ -276,15 +319,32 @@ class FolderMirror:
                     self._add_part(place, whole)
 
     def _put_rest(self) -> None:
-        """Put up whole files that were written by others' code: logs, reports, figures."""
+        """Put up whole files that were written by others' code: logs, reports, figures.
+
+        What another machine changed or deleted since is left as it is in the store: the next
+        command keeps ours aside.
+        """
+        self.state.merge()
         for path in self.state.files_here():
             place = self.place(path)
             mine = names.is_mirrored(place) and not names.is_lazy(place)
             if mine and not names.is_lines(place) and self.state.changed(place, path):
-                self.store.put(place, path.read_bytes())
-                found = self.store.look(place)
-                if found is not None:
-                    self.state.files[place] = CachedFile.of(path, found.tag)
+                self._put_changed(place, path)
+
+    def _put_changed(self, place: str, path: Path) -> None:
+        known, content = self.state.files.get(place), path.read_bytes()
+        own_tag, own_hash = self._own.get(place, ("", b""))
+        found = self.store.look(place)
+        if found is None and (known is not None or place in self.state.noted):
+            return
+        if found is None or found.tag in (known.tag if known else None, own_tag):
+            same = found is not None and own_hash == sha256(content).digest()
+            tag = found.tag if found is not None and same else self.store.put(place, content)
+        elif self.store.get(place) == content:
+            tag = found.tag
+        else:
+            return
+        self.state.files[place] = CachedFile.of(path, tag)
 
     def _known_replies(self) -> set[str]:
         if self._replies is None:

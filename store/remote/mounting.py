@@ -35,10 +35,11 @@ def cache_of(url: str, caches: Path) -> Path:
 def read_mark(root: Path) -> CacheMark | None:
     """Return whose cache a folder is; ``None`` for any other folder."""
     try:
-        return CacheMark(**json.loads((root / CACHE_MARK).read_bytes()))
+        told = json.loads((root / CACHE_MARK).read_bytes())
+        return CacheMark(url=str(told["url"]), machine=str(told["machine"]))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise DataUnwritable(
             root / CACHE_MARK, f"whose cache it is cannot be read: {error}"
         ) from None

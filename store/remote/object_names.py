@@ -60,11 +60,16 @@ class StoredLines:
     def size(self) -> int:
         return self.parts[-1].end if self.parts else 0
 
+    @property
+    def sealed(self) -> bool:
+        """Whether nobody can append any more, but only write a new version."""
+        return bool(self.parts) and not self.parts[-1].size
+
 
 def is_mirrored(place: str) -> bool:
     """Whether a file goes to the store, by its place in the data folder."""
     parts = PurePosixPath(place).parts
-    if not parts or not all(map(is_part, parts)) or parts[-1].startswith("."):
+    if not parts or not all(map(is_part, parts)) or any(part.startswith(".") for part in parts):
         return False
     if parts[-1].endswith(_PASSING):
         return False

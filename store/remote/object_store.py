@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from store.errors import DataUrlRefused
 from store.untrusted.clean_text import show_line
@@ -48,12 +48,12 @@ class RemoteStore:
         self.url = url
         self._objects = _open(url)
 
-    def put(self, name: str, content: bytes) -> None:
-        """Write an object, over another of its name."""
+    def put(self, name: str, content: bytes) -> str:
+        """Write an object, over another of its name; return its tag."""
         import obstore
 
         with _as_os_error():
-            obstore.put(self._objects, name, content)
+            return obstore.put(self._objects, name, content)["e_tag"] or ""
 
     def create(self, name: str, content: bytes) -> bool:
         """Write an object that is not there; tell whether it is there with this content.
@@ -156,12 +156,25 @@ class RemoteStore:
 
 def check_url(url: str) -> None:
     """Raise ``DataUrlRefused`` for a URL of another kind, or with credentials in it."""
-    parts = urlsplit(url)
-    shown = f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
-    if parts.scheme not in SCHEMES or not (parts.netloc or parts.path.strip("/")):
-        raise DataUrlRefused(shown, f"is no URL of a store ({', '.join(SCHEMES)})")
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise DataUrlRefused(shown, "was given credentials; they belong into the environment")
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise DataUrlRefused("This", "is no URL of a store") from None
+    place = parts.netloc or parts.path.strip("/")
+    if parts.scheme not in SCHEMES or not url.startswith(f"{parts.scheme}://") or not place:
+        raise DataUrlRefused(_shown(parts), f"is no URL of a store ({', '.join(SCHEMES)})")
+    if set("@:") & set(parts.netloc) or parts.query or parts.fragment:
+        raise DataUrlRefused(
+            _shown(parts), "was given credentials; they belong into the environment"
+        )
+    if parts.scheme == "file" and (parts.netloc or "%" in parts.path):
+        raise DataUrlRefused(_shown(parts), "is no folder here. It is written file:///FOLDER")
+
+
+def _shown(parts: SplitResult) -> str:
+    """Return as much of a URL as holds no secret: one with a slash in it reaches into the path."""
+    secret = set("@:") & set(parts.netloc)
+    return f"{parts.scheme}://..." if secret else f"{parts.scheme}://{parts.netloc}{parts.path}"
 
 
 def _open(url: str) -> ObjectStore:
@@ -170,15 +183,15 @@ def _open(url: str) -> ObjectStore:
         from obstore.store import from_url
     except ImportError:
         raise DataUrlRefused(url, "needs obstore. Type: pip install 'feedsway[remote]'") from None
-    if url.startswith("file://"):
-        Path(urlsplit(url).path).mkdir(parents=True, exist_ok=True)
-        return from_url(url)
     try:
+        if url.startswith("file://"):
+            Path(urlsplit(url).path).mkdir(parents=True, exist_ok=True)
+            return from_url(url)
         return from_url(
             url,
             retry_config={"retry_timeout": timedelta(seconds=RETRY_S)},
         )
-    except (BaseError, ValueError) as error:
+    except (BaseError, OSError, ValueError) as error:
         raise DataUrlRefused(url, f"cannot be used ({_first_line(error)})") from None
 
 

@@ -13,13 +13,16 @@ from store.jsonl.locks import NamedLock, holder
 from store.jsonl.mirrors import Progress
 from store.jsonl.paths import remove_within
 from store.remote import object_names as names
+from store.remote import payment_parts
 from store.remote.cache_state import CachedFile
 from store.remote.mirror import FolderMirror
 from store.remote.object_store import StoredObject
+from store.untrusted.clean_text import show_line
 
 ASIDE = ".aside"
 """Folder of the cache with what another machine went on beyond."""
 _PATIENCE_S = 120.0
+_LOOKS = 4
 _FRESH_S = 600.0
 """A frame that is so new may be on its way up."""
 
@@ -37,6 +40,7 @@ class Pull:
         lock = NamedLock(self._mirror.root / ".mirror.lock")
         lock.acquire(_PATIENCE_S)
         try:
+            self._mirror.state.merge()
             found = self._list()
             if not found and self._mirror.state.versions:
                 raise OSError("it is empty, and the cache here is not")
@@ -65,6 +69,12 @@ class Pull:
                 objects += store.find(folder)
         found: dict[str, list[StoredObject]] = {}
         for each in objects:
+            if names.is_lines(each.name) and names.is_mirrored(each.name):
+                raise OSError(
+                    f"it holds {show_line(each.name)[:200]} as one object, as a plain data folder "
+                    "does. Put that folder on this machine, type: python -m store merge FOLDER "
+                    "--data URL, with another URL"
+                )
             place = names.file_of(each.name)
             if names.is_mirrored(place):
                 found.setdefault(place, []).append(each)
@@ -87,14 +97,23 @@ class Pull:
             return
         if holder(path.with_suffix(".lock")) is not None:
             return  # somebody here writes it, and keeps both alike
-        kept = self._mirror.read_lines(stored)
+        kept, stored = self._read(place, stored)
         if not here.startswith(kept):
             if here and not kept.startswith(here):
                 state.sweep = True
-                if known is None or known == stored.version:
+                if known == stored.version or stored.version <= 1:
                     self._put_aside(place, path)
             state.write_here(path, kept)
         state.versions[place] = stored.version
+
+    def _read(self, place: str, stored: names.StoredLines) -> tuple[bytes, names.StoredLines]:
+        """Read a file of lines; one that was put together since the listing is listed anew."""
+        for _ in range(_LOOKS):
+            try:
+                return self._mirror.read_lines(stored), stored
+            except FileNotFoundError:
+                stored = self._mirror.stored_lines(place)
+        return self._mirror.read_lines(stored), stored
 
     def _bring_file(self, place: str, path: Path, stored: StoredObject) -> None:
         state = self._mirror.state
@@ -105,7 +124,8 @@ class Pull:
         if content is None:
             return
         if not path.exists() or path.read_bytes() != content:
-            if path.exists() and state.changed(place, path):
+            ours = known is not None or place not in state.noted
+            if path.exists() and ours and state.changed(place, path):
                 self._put_aside(place, path)
             state.write_here(path, content)
         state.files[place] = CachedFile.of(path, stored.tag)
@@ -116,18 +136,20 @@ class Pull:
         lock.acquire(_PATIENCE_S)
         try:
             here = path.read_bytes() if path.exists() else b""
-            known = set(here.splitlines(keepends=True))
             missing = [name for name in parts if name not in self._mirror.state.files]
-            new: list[bytes] = []
-            for name in missing:
-                for line in (self._mirror.store.get(name) or b"").splitlines(keepends=True):
-                    if line not in known:
-                        known.add(line)
-                        new.append(line)
+            contents: dict[str, bytes] = {}
+
+            def get(name: str) -> None:
+                contents[name] = self._mirror.store.get(name) or b""
+
+            self._mirror.map(get, missing)
+            whole = here[: here.rfind(b"\n") + 1]
+            new, early = payment_parts.add(whole, {name: contents[name] for name in missing})
             if new:
-                whole = here[: here.rfind(b"\n") + 1]
                 self._mirror.state.write_here(path, whole + b"".join(new))
-            self._mirror.state.files |= {name: CachedFile("", 0, 0) for name in missing}
+            self._mirror.state.files |= {
+                name: CachedFile("", 0, 0) for name in missing if name not in early
+            }
         finally:
             lock.release()
 
@@ -139,15 +161,18 @@ class Pull:
     def _drop_deleted(self, found: set[str]) -> None:
         """Delete what the store had once and has no more: it was forgotten elsewhere."""
         state = self._mirror.state
-        for place in (state.files.keys() | state.versions.keys()) - found:
+        for place in (state.files.keys() | state.versions.keys() | state.noted) - found:
             path = self._mirror.root / place
-            if names.file_of(place) in found or holder(path.with_suffix(".lock")) is not None:
+            if names.file_of(place) != place:  # a part of the book, whose lines stay
+                continue
+            if place in found or holder(path.with_suffix(".lock")) is not None:
                 continue
             if place in state.files and path.exists() and state.changed(place, path):
                 self._put_aside(place, path)
             remove_within(self._mirror.root, path)
             state.files.pop(place, None)
             state.versions.pop(place, None)
+            state.noted.discard(place)
             state.sweep = True
 
     def _drop_frames(self) -> bool:

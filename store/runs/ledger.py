@@ -107,7 +107,12 @@ def read(path: Path) -> Ledger:
     Raises ``DamagedLedger``, with the line counted from 1, where a committed line is no record, a
     position comes twice or goes back, or lines stand in an impossible order.
     """
-    records, torn = read_lines(path)
+    return parse(path, _read_bytes(path))
+
+
+def parse(path: Path, content: bytes) -> Ledger:
+    """Make a ledger of the bytes that a file holds; raises as ``read``."""
+    records, torn = _parse_lines(path, content)
     last = records[-1]
     return Ledger(
         path=path,
@@ -137,10 +142,18 @@ def read_each(paths: Iterable[Path], problems: list[str]) -> list[Ledger]:
 
 def read_lines(path: Path) -> tuple[list[LedgerLine], int]:
     """Read the records as they stand, and the bytes of a torn last line; raises as ``read``."""
+    return _parse_lines(path, _read_bytes(path))
+
+
+def _read_bytes(path: Path) -> bytes:
     try:
-        lines, torn = committed(path.read_bytes())
+        return path.read_bytes()
     except OSError as error:
         raise DataUnreadable(path, error.strerror or str(error)) from None
+
+
+def _parse_lines(path: Path, content: bytes) -> tuple[list[LedgerLine], int]:
+    lines, torn = committed(content)
     if not lines:
         raise DamagedLedger(path, 1, "nothing was committed to it.")
     check_schema(path, lines[0])

@@ -160,18 +160,12 @@ class _Call:
                 waiting.shutdown(socket.SHUT_RDWR)  # ends the waiting in its thread
 
 
-class WarmModel:
+class WarmModel(messages.DescribedModel):
     """A model whose weights are in a worker; named, keyed and recorded as the model itself."""
 
     def __init__(self, name: str, connection: WorkerConnection) -> None:
-        about = connection.about["model"]
-        self.name = name
-        self.capabilities = find_capabilities(name)
-        self.meters: bool = about["meters"]
-        self.at_once: int = about["at_once"]
-        self.about: str | None = about["about"]
-        self.settings: Mapping[str, Any] = about["settings"]
-        self.fingerprint: str = about["fingerprint"]
+        super().__init__(name, connection.about["model"])
+        self.at_once: int = connection.about["model"]["at_once"]
         self._connection = connection
 
     async def ask(self, question: Question) -> Reply:

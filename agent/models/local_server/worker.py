@@ -73,13 +73,7 @@ class Worker:
         model, encoder = self.model, self.encoder
         told: dict[str, Any] = {}
         if model is not None:
-            told["model"] = {
-                "about": model.about,
-                "settings": dict(model.settings),
-                "fingerprint": model.fingerprint,
-                "meters": model.meters,
-                "at_once": model.at_once,
-            }
+            told["model"] = messages.describe_model(model)
         if encoder is not None:
             told["encoder"] = {"id": encoder.id, "dim": encoder.dim}
         return json.dumps(told).encode()

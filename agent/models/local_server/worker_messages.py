@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
 from typing import Any
@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 from pydantic import TypeAdapter
 
-from agent.models.base import Question, Reply
+from agent.models.base import Model, Question, Reply
+from agent.models.providers import find_capabilities
 from store.encoders.base import Vectors
 
 USER = "Feedsway-User"
@@ -28,6 +29,29 @@ def _question() -> TypeAdapter[Question]:
 @cache
 def _reply() -> TypeAdapter[Reply]:
     return TypeAdapter(Reply)
+
+
+class DescribedModel:
+    """A model in another process, as that process describes it."""
+
+    def __init__(self, name: str, about: Mapping[str, Any]) -> None:
+        self.name = name
+        self.capabilities = find_capabilities(name)
+        self.meters: bool = about["meters"]
+        self.about: str | None = about["about"]
+        self.settings: Mapping[str, Any] = about["settings"]
+        self.fingerprint: str = about["fingerprint"]
+
+
+def describe_model(model: Model) -> dict[str, Any]:
+    """Say everything that a model is asked about itself."""
+    return {
+        "about": model.about,
+        "settings": dict(model.settings),
+        "fingerprint": model.fingerprint,
+        "meters": model.meters,
+        "at_once": model.at_once,
+    }
 
 
 def write_question(question: Question) -> bytes:

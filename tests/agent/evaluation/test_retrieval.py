@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from agent.evaluation import retrieval
 from agent.evaluation.retrieval import RetrievalQuery, retrieve
 from personas.values import BasicValue, ValueSet
 from store.encoders import Vectors, unit
 from store.frames.frame_store import FrameStore
+from store.index import chroma
 from store.index.build import update
 from store.index.search import Index
 from store.runs.data_folder import DataFolder
@@ -71,3 +73,27 @@ def test_frames_without_a_caption_are_neither_put_back_nor_preferred(data: DataF
     bare = sum(hit.words is None for hit in hits)
     # a fair share is 150; five standard deviations of independent draws on each side
     assert 107 <= bare <= 193
+
+
+def test_many_small_pages_find_what_one_large_one_finds(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = BasicValue(id="v", name="V", definition="d", keywords=("one", "two", "three"))
+    values = ValueSet(id="s", values=(value,), sha256="0" * 64)
+    encoder = NoisyEncoder()
+
+    def found() -> list[tuple[str, float, float | None, float]]:
+        with Index.open(data, encoder) as index:
+            told = retrieve(RetrievalQuery(values, per_keyword=40), index, encoder, START)
+        assert (told.frames, told.videos) == (FRAMES, FRAMES)
+        hits = [hit for keyword in told.keywords for hit in keyword.found]
+        return [(hit.entry, hit.similarity, hit.words, hit.match) for hit in hits]
+
+    whole = found()
+    monkeypatch.setattr(chroma, "_PAGE", 37)
+    monkeypatch.setattr(retrieval, "_CAPTIONS", 16)
+    parts = found()
+    assert len(parts) == 120
+    assert [hit[0] for hit in parts] == [hit[0] for hit in whole]
+    for one, other in zip(parts, whole, strict=True):
+        assert one[1:] == pytest.approx(other[1:], abs=1e-5)

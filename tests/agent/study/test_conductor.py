@@ -19,7 +19,8 @@ from agent.daemon.config.jobs import load_watch_file as load_watch
 from agent.daemon.config.jobs import resolve_entries
 from agent.daemon.journal.state import Occurrence
 from agent.daemon.schedule.past_runs import PastRuns
-from agent.study.conductor import Conductor, Study, configure_cell
+from agent.study.cell_process import CellLost, CellProcess
+from agent.study.conductor import LOSSES, Conductor, Study, configure_cell
 from agent.study.frozen_inputs import FrozenStudy, freeze_study
 from agent.study.matrix import StudyCell, draw, read_draws, start_order, write_draws
 from agent.study.preparation import keep_study, prepare_study, read_occurrences, replicates_for
@@ -364,3 +365,38 @@ def test_a_study_is_never_further_than_its_end(tmp_path: Path) -> None:
 
     Conductor(study, Listener())._tell(study.runs())
     assert told == [len(cells) * one.windows.total]
+
+
+class Losing:
+    """Machines of which so many are lost under each cell, before one runs it in vain."""
+
+    def __init__(self, losses: int, *, again: bool = True) -> None:
+        self.losses, self.again = losses, again
+        self.started: Counter[str] = Counter()
+
+    async def run(self, cell: StudyCell, process: CellProcess) -> int:
+        self.started[cell.key] += 1
+        if self.started[cell.key] <= self.losses:
+            raise CellLost("the node is gone", again=self.again)
+        return 1
+
+
+@pytest.mark.parametrize(
+    ("losses", "again", "started"),
+    [(0, True, 3), (LOSSES - 1, True, LOSSES + 2), (99, True, LOSSES), (99, False, 1)],
+)
+def test_a_lost_machine_is_no_attempt(
+    tmp_path: Path, losses: int, again: bool, started: int
+) -> None:
+    one = declared(tmp_path, ["p05"])
+    study = Study(
+        one,
+        tuple(draw(one, [])),
+        DataFolder(tmp_path),
+        freeze_study(one, FrozenStudy(), tmp_path / "study.toml"),
+    )
+    place = Losing(losses, again=again)
+    left = asyncio.run(Conductor(study, Narrator(), place=place).conduct())
+    assert one.pace.attempts == 3
+    assert len(left.failed) == len(study.cells) == len(place.started) > 0
+    assert set(place.started.values()) == {started}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.study.cell_process import CellLost
 from agent.study.conductor import Conductor, Study
 from agent.study.frozen_inputs import FrozenStudy, freeze_study
 from agent.study.matrix import StudyCell, draw, start_order
@@ -25,6 +26,9 @@ class Narrator:
 
     def ended(self, cell: StudyCell, code: int) -> None:
         """A child ended."""
+
+    def lost(self, cell: StudyCell, why: CellLost, *, again: bool) -> None:
+        """Its machine is gone."""
 
     def rests(self, until: datetime) -> None:
         """Nothing may be watched."""

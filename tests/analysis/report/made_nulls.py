@@ -133,7 +133,7 @@ def judged(material: Material, rng: Rng) -> GroupVerdict:
         patch.object(rejudgings, "taste_overlap", lambda _: Estimate(NAN)),
         patch.object(rejudgings, "eagerness", lambda _: None),
         patch.object(rejudgings, "steadiness", lambda *_, **__: None),
-        patch.object(study_results, "graded_sway", lambda *_: (Estimate(NAN), "")),
+        patch.object(study_results, "graded_change", lambda *_: (NAN, "")),
     ):
         (result,) = study_results.study(material.views, rng)
         units = counts_by_run(material.views)

@@ -12,7 +12,7 @@ import pytest
 from analysis.data.exposures import RunInfo, table
 from analysis.estimators import contrasts
 from analysis.estimators.contrasts import worst_cases
-from analysis.report import diversity, page_files
+from analysis.report import page_files
 from analysis.report.diversity import varieties
 from analysis.report.page_files import ReportTable, write_tables
 from analysis.statistics import permutation
@@ -64,8 +64,7 @@ def test_near_duplicates_of_a_run_are_found_alike_at_once() -> None:
     assert are_near_duplicates([]).tolist() == []
 
 
-def test_shared_videos_are_those_of_every_two_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(diversity, "_BLOCK", 2)
+def test_shared_videos_are_those_of_every_two_runs() -> None:
     rng = np.random.default_rng(5)
     shown = [rng.integers(30, size=8).tolist() for _ in range(7)]
     runs = [RunInfo(f"r{at}", f"p{at % 3}", "x", "simple", "m") for at in range(7)]
@@ -93,7 +92,7 @@ def test_a_table_in_blocks_is_the_same_file(
     rows = [(*both, "x", 0.5 * place) for place, both in enumerate(product(numbers, texts))]
     made = ReportTable("t", ("a", "b", "c", "d"), rows)
     write_tables([made], tmp_path / "whole")
-    monkeypatch.setattr(page_files, "_BLOCK", 2)
+    monkeypatch.setattr(page_files, "BLOCK", 2)
     write_tables([made], tmp_path / "parts")
     whole, parts = (tmp_path / name for name in ("whole", "parts"))
     assert (whole / "t.csv").read_bytes() == (parts / "t.csv").read_bytes()

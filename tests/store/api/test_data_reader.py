@@ -234,6 +234,9 @@ def test_a_folder_in_a_store_elsewhere_is_read_from_its_cache(
         assert again.run("r1").step(0).frames[0].size == (90, 160)
     with pytest.raises(DataUrlRefused, match="Type: --data"):
         store.open("ftp://nowhere/study")
+    monkeypatch.setenv("FEEDSWAY_LEASE_S", "a while")
+    with pytest.raises(store.errors.StoreError, match="FEEDSWAY_LEASE_S"):
+        store.open(url)
 
 
 def test_without_a_folder_it_is_the_one_of_the_commands(

@@ -84,9 +84,10 @@ def test_every_near_pair_is_found(phashes: list[str]) -> None:
                 assert two in parts[one]
 
 
-@given(st.data())
-def test_the_nearest_of_others(data: st.DataObject) -> None:
-    hashes = st.lists(st.integers(0, 2**64 - 1).map(lambda value: f"{value:016x}"), max_size=9)
+@given(st.data(), st.sampled_from([0, 4, 8, 64]))
+def test_the_nearest_of_others(data: st.DataObject, most: int) -> None:
+    hashes = st.lists(st.integers(0, 2**10 - 1).map(lambda value: f"{value:016x}"), max_size=9)
     own, others = data.draw(hashes), data.draw(hashes)
     bits = [[(int(a, 16) ^ int(b, 16)).bit_count() for b in others] for a in own]
-    assert nearest_elsewhere(own, others).tolist() == [min(each, default=65) for each in bits]
+    nearest = [min((each for each in row if each <= most), default=65) for row in bits]
+    assert nearest_elsewhere(own, others, most).tolist() == nearest

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from store.jsonl.mirrors import forget_mirror, register_mirror
+from store.jsonl.mirrors import forget_mirror, mirror_of, register_mirror
 from store.remote import mounting
 from store.remote.mirror import FolderMirror
 from store.remote.object_store import RemoteStore
@@ -69,8 +69,8 @@ class MortalStore(RemoteStore):
             raise DeadError
         return work()
 
-    def put(self, name: str, content: bytes) -> None:
-        self._call(lambda: super(MortalStore, self).put(name, content))
+    def put(self, name: str, content: bytes) -> str:
+        return str(self._call(lambda: super(MortalStore, self).put(name, content)))
 
     def create(self, name: str, content: bytes) -> bool:
         return bool(self._call(lambda: super(MortalStore, self).create(name, content)))
@@ -105,3 +105,16 @@ def dying_machine(root: Path, store: MortalStore) -> Iterator[FolderMirror]:
 
 def child_environment(cache: Path, lease_s: float = 60.0) -> dict[str, str]:
     return os.environ | {"FEEDSWAY_CACHE": str(cache), "FEEDSWAY_LEASE_S": str(lease_s)}
+
+
+@contextmanager
+def killed_machine(root: Path, url: str) -> Iterator[Path]:
+    """Have a cache as a command has whose process is killed at the end."""
+    mounting.mount(url, root, lambda _said: None, lambda _done, _total: None)
+    mirror = mirror_of(root)
+    assert isinstance(mirror, FolderMirror)
+    try:
+        yield root
+    finally:
+        forget_mirror(root)
+        mirror.leases._end.set()

@@ -5,7 +5,6 @@ Each machine has a cache of its own, and dies by ``kill -9`` with all its proces
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -140,19 +139,6 @@ def test_two_machines_want_one_account(machines: tuple[Machine, Machine]) -> Non
     codes = [child.returncode for child in starts]
     assert sorted(codes) == [0, 2], told
     assert "in use by process" in told[codes.index(2)]
-
-
-def test_a_folder_that_only_says_that_it_is_a_cache(tmp_path: Path) -> None:
-    """A stranger's folder could have what is made in it put up anywhere."""
-    theirs = tmp_path / "theirs"
-    theirs.mkdir()
-    mark = {"url": f"file://{tmp_path}/loot", "machine": "0"}
-    (theirs / ".mirror.json").write_text(json.dumps(mark))
-    words = [sys.executable, "-m", "store", "runs", "--data", str(theirs)]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "was made elsewhere as a cache of" in done.stderr
-    assert not (tmp_path / "loot").exists()
 
 
 @pytest.mark.drill

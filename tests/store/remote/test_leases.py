@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import platform
 import threading
 import uuid
 from datetime import UTC, datetime
@@ -112,3 +114,23 @@ def test_a_claim_that_nobody_can_read_holds_nothing(url: str, claim: bytes) -> N
 def test_the_store_s_clock_counts(url: str) -> None:
     told = RemoteStore(url).clock("leases/.clock/x")
     assert abs((told - datetime.now(UTC)).total_seconds()) < 5
+
+
+def test_a_lease_of_a_copied_cache_is_another_machines(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = RemoteStore(url)
+    held = take_lease(store, "x", "copied", 0.0)
+    monkeypatch.setattr(platform, "node", lambda: "another host")
+    with pytest.raises(LockHeld):
+        take_lease(store, "x", "copied", 0.0)
+    assert held.alive
+
+
+@pytest.mark.parametrize("lasts_s", ["60", 1e9, True])
+def test_a_lease_of_odd_length_is_held(url: str, lasts_s: object) -> None:
+    store = RemoteStore(url)
+    told = {"machine": "a", "host": "h", "pid": 1, "token": "t", "since": "", "lasts_s": lasts_s}
+    store.put("leases/x/0000000001", json.dumps(told).encode())
+    with pytest.raises(LockHeld):
+        take_lease(store, "x", "b", 0.0)

@@ -84,6 +84,11 @@ def test_a_store_without_exclusive_names_is_refused(
         ("s3://", "is no URL of a store"),
         ("s3://key:hush@bucket/x", "was given credentials"),
         ("az://box/x?sig=hush", "was given credentials"),
+        ("s3://key:hu/hush@bucket/x", "was given credentials"),
+        ("s3://[hush", "is no URL of a store"),
+        ("S3://bucket/x", "is no URL of a store"),
+        ("file://relative/x", "is no folder here"),
+        ("file:///tmp/a%20b", "is no folder here"),
     ],
 )
 def test_urls_that_are_refused(url: str, problem: str) -> None:
@@ -91,6 +96,13 @@ def test_urls_that_are_refused(url: str, problem: str) -> None:
         check_url(url)
     assert "hush" not in str(refused.value)
     assert "Type: --data" in str(refused.value)
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_file_is_no_shared_folder(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(DataUrlRefused, match="cannot be used"):
+        RemoteStore(f"file://{tmp_path}/{place}")
 
 
 def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:

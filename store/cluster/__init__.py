@@ -1,0 +1,1 @@
+"""Work on the machines of a Ray cluster: an option (``--on ray``) of what one machine does too."""

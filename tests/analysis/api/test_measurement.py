@@ -25,7 +25,10 @@ from analysis.examples.study import PERSONAS, STUDY, write_example
 from analysis.report.report_page import write_report
 from store.api.step_columns import REJUDGEMENT_COLUMNS, STEP_COLUMNS
 from store.errors import NothingKept
-from tests.store.samples import START
+from store.runs.data_folder import DataFolder
+from store.runs.ledger import LedgerWriter
+from store.runs.ledger_lines import Video
+from tests.store.samples import START, frame, jpeg, keep_run, step
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "notebooks.md").read_text("utf-8")
@@ -127,6 +130,18 @@ def test_what_is_not_there_says_what_to_type(study: Measurement, tmp_path: Path)
         analysis.open_study(tmp_path)
     with pytest.raises(NothingKept, match=r"Type: python -m agent run"):
         analysis.open_run(tmp_path)
+
+
+def test_words_of_a_feed_steer_no_terminal(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path)
+    keep_run(folder, "r1", ["red", "blue"], model="scripted/\x1b[2J", end=False)
+    with LedgerWriter(folder.ledger_path("r1"), fsync=False) as writer:
+        writer.append(step(2, frame(jpeg("red")), video=Video(id="v", author="x\x1b]0;y\x07")))
+    run = analysis.open_run(tmp_path)
+    assert run.table("views")["author"].iloc[-1] == "x\\u001b]0;y\\u0007"
+    assert run.table("runs")["model"].tolist() == ["scripted/\\u001b[2J"]
+    assert run.steps()["author"].iloc[-1] == "x\\u001b]0;y\\u0007"
+    assert "\x1b" not in repr(run.runs[0]) + repr(run)
 
 
 def test_both_doors_open_without_anything_heavy() -> None:

@@ -46,6 +46,7 @@ def forest(axes: Axes, rows: Sequence[PersonaSway], whole: Estimate) -> None:
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set_xlabel("sway, percentage points")
+    _set_title(axes, "Sway of each persona, with 95 % intervals")
     bare(axes)
 
 
@@ -66,6 +67,7 @@ def drift(axes: Axes, told: Drift) -> None:
     axes.set_ylabel("yes, %")
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False)
+    _set_title(axes, "Share of yes along the feed; shaded: the compared windows")
     bare(axes)
 
 
@@ -80,6 +82,7 @@ def null(axes: Axes, told: Primary) -> None:
     axes.axvline(0, color="0.6", lw=1, ls=":")
     axes.set_yticks([])
     axes.set_xlabel("percentage points; grey: if nothing happened")
+    _set_title(axes, "The estimate, beside what chance alone would give")
     bare(axes)
 
 
@@ -103,15 +106,19 @@ def matrix(axes: Axes, told: PersonaMatrix) -> None:
     axes.set_xlabel("in the feed of")
     axes.set_ylabel("asked as")
     axes.tick_params(length=0)
+    _set_title(axes, "Yes in the after windows, %")
 
 
 def frames(axes: Sequence[Axes], steps: Sequence[Step], store: FrameStore) -> None:
-    shown = [step for step in steps if step.frames]  # of some they were forgotten
+    """Show the first frame of each step that has one still, with the answer."""
+    shown = [step for step in steps if step.frames and store.has(step.frames[0].sha256)]
     for one, step in zip(axes, shown, strict=False):
         with open_picture(store.read(step.frames[0].sha256)) as picture:
             picture.draft("RGB", _SMALL)
             one.imshow(np.asarray(picture.convert("RGB").resize(_SMALL)))
-        one.set_title(f"{step.judgement.answer}, p = {step.judgement.p_yes:.2f}", fontsize=9)
+        p_yes = step.judgement.p_yes
+        sure = "" if p_yes is None else f", p = {p_yes:.2f}"
+        one.set_title(f"{step.judgement.answer or 'no answer'}{sure}", fontsize=9)
     for one in axes:
         one.set_axis_off()
 
@@ -128,7 +135,12 @@ def power(
     axes.set_ylabel(f"power for {sway:g} pp")
     axes.set_ylim(0, 1.02)
     axes.legend(frameon=False)
+    _set_title(axes, f"Chance of finding a sway of {sway:g} pp")
     bare(axes)
+
+
+def _set_title(axes: Axes, title: str) -> None:
+    axes.set_title(title, fontsize=10, loc="left")
 
 
 def bare(axes: Axes) -> None:

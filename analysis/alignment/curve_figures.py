@@ -81,5 +81,6 @@ def draw_losses(axes: Axes, told: Alignment) -> None:
     axes.axhline(np.log(2), color="0.6", lw=1, ls=":")
     axes.set_xlabel("updates; dotted: a model that prefers neither")
     axes.set_ylabel("loss, mean over trainings")
+    axes.set_title("Loss of each size", fontsize=10, loc="left")
     axes.legend(frameon=False, fontsize=8)
     bare(axes)

@@ -154,15 +154,21 @@ def _parquet(table: ReportTable) -> bytes:
     import pyarrow as pa  # a quarter of a second
     import pyarrow.parquet
 
+    sink = pa.BufferOutputStream()
+    pyarrow.parquet.write_table(make_arrow(table), sink, compression="zstd")
+    return bytes(sink.getvalue())
+
+
+def make_arrow(table: ReportTable) -> Any:
+    """Return a table as a ``pyarrow.Table``, with nothing where a number does not exist."""
+    import pyarrow as pa
+
     parts: list[list[Any]] = [[] for _ in table.columns]
     for columns in _blocks(table):
         for part, column in zip(parts, columns, strict=True):
             part.append(pa.array(column))
     arrays = [_joined(part) if part else pa.array([]) for part in parts]
-    arrow = pa.table(dict(zip(table.columns, arrays, strict=True)))
-    sink = pa.BufferOutputStream()
-    pyarrow.parquet.write_table(arrow, sink, compression="zstd")
-    return bytes(sink.getvalue())
+    return pa.table(dict(zip(table.columns, arrays, strict=True)))
 
 
 def _joined(parts: list[Any]) -> Any:

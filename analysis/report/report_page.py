@@ -213,10 +213,11 @@ def write_report(material: Material, folder: Path, seed: int, now: datetime) -> 
     rendered = render(compose(measures, seed, now))
     files = {PAGE: rendered.html.encode()}
     written = write_folder(folder, files, tables(measures, rendered), TABLES)
-    return WrittenReport(folder / PAGE, tuple(written), _findings(measures))
+    return WrittenReport(folder / PAGE, tuple(written), findings_of(measures))
 
 
-def _findings(measures: Measures) -> tuple[Finding, ...]:
+def findings_of(measures: Measures) -> tuple[Finding, ...]:
+    """Return what is found in each platform, strategy and model."""
     test = measures.material.test
     return tuple(
         Finding(

@@ -59,13 +59,24 @@ def open_data(context: click.Context, _: click.Parameter, given: Path | str) -> 
 
 def mount_data(context: click.Context, given: Path | str) -> Path:
     """Return a data folder; of a store elsewhere its cache, kept alike while the command runs."""
-    root, url = _find_root(given)
-    if url is not None:
-        from store.remote.mounting import mount
-
-        lease_s = _read_lease_s()
-        context.call_on_close(mount(url, root, remark, bar(f"Fetching {url}"), lease_s))
+    root, release = mount_folder(given)
+    context.call_on_close(release)
     return root
+
+
+def mount_folder(given: Path | str) -> tuple[Path, Callable[[], None]]:
+    """Return the folder on this machine, and what ends the keeping alike with a store elsewhere."""
+    root, url = _find_root(given)
+    if url is None:
+        return root, lambda: None
+    from store.remote.mounting import mount
+
+    return root, mount(url, root, remark, bar(f"Fetching {url}"), _read_lease_s())
+
+
+def default_data() -> str:
+    """Return the data folder, or its URL, where nobody has typed ``--data``."""
+    return os.environ.get("FEEDSWAY_DATA") or "data"
 
 
 def _read_lease_s() -> float:

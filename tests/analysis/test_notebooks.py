@@ -1,59 +1,23 @@
-"""Notebooks run from top to bottom, and what is committed with them is their output."""
+"""Notebooks run on anybody's data, and what is committed with them is their output."""
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pytest
 
+from analysis.examples.made_up_results import write_ladder, write_spectrum_example
+from analysis.examples.study import write_example, write_replay
+from tests.analysis.notebook_runs import HOME, NAMES, code_cells, read_notebook, run_notebook
+from tests.analysis.notebook_runs import told_by as told
 from tests.slow_cases import drills_but
 
-HOME = Path(__file__).parents[2] / "analysis" / "notebooks"
-NAMES = sorted(path.name for path in HOME.glob("*.ipynb"))
-EXAMPLE = """
-from pathlib import Path
-
-from analysis.examples.made_up_results import write_ladder
-from analysis.examples.study import STUDY, write_example, write_replay
-
-data, study = write_example(Path("data")), STUDY
-write_replay(data, "example-kim-treatment")
-ladder = write_ladder(Path("ladder"))
-"""
-SPECTRUM = """
-from analysis.examples.made_up_results import write_spectrum_example
-
-write_spectrum_example(data)
-"""
-
-RUN = """
-import sys
-import nbformat
-from jupyter_client.manager import AsyncKernelManager
-from nbclient import NotebookClient
-
-source, target, folder = sys.argv[1:]
-notebook = nbformat.read(source, as_version=4)
-manager = AsyncKernelManager(kernel_name="python3", transport="ipc", ip=folder + "/kernel")
-resources = {"metadata": {"path": folder}}
-NotebookClient(notebook, timeout=60, km=manager, resources=resources).execute()
-nbformat.write(notebook, target)
-"""
-"""In a process of its own: the client leaves its sockets to the end of the process."""
-
-
-def read(name: str) -> Any:
-    return nbformat.read(HOME / name, as_version=4)
-
-
-def code(notebook: Any) -> list[Any]:
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+NEEDS_NO_STUDY = "first_look.ipynb"
+"""What one run alone is enough for."""
 
 
 def test_the_notebooks_are_there() -> None:
@@ -67,39 +31,72 @@ def test_the_notebooks_are_there() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", drills_but(["study_to_headline.ipynb"], NAMES))
-def test_a_notebook_runs_on_the_example(name: str, tmp_path: Path) -> None:
-    notebook = read(name)
-    (data,) = [cell for cell in code(notebook) if "data" in cell.metadata.get("tags", [])]
-    data.source = EXAMPLE + (SPECTRUM if name == "spectra.ipynb" else "")
-    for cell in code(notebook):
-        cell.outputs = []
-    source, target = tmp_path / name, tmp_path / "done.ipynb"
-    nbformat.write(notebook, source)
-    own = {
-        folder: str(tmp_path / folder.lower())
-        for folder in ("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, str(source), str(target), str(tmp_path)],
-        env=os.environ | own | {"JUPYTER_PLATFORM_DIRS": "1"},
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where `data` and `ladder` have all that the notebooks are about."""
+    folder = tmp_path_factory.mktemp("whole")
+    data = write_example(folder / "data")
+    write_replay(data, "example-kim-treatment")
+    write_spectrum_example(data)
+    write_ladder(folder / "ladder")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where `data` has one run of the playground and nothing else."""
+    folder = tmp_path_factory.mktemp("stranger")
+    subprocess.run(
+        [sys.executable, "-m", "agent", "run", "--persona", "p12", "--before", "6", "--after", "6"],
+        cwd=folder,
+        check=True,
         capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+        timeout=240,
     )
-    assert done.returncode == 0, done.stderr
-    notebook = nbformat.read(target, as_version=4)
-    said = [output for cell in code(notebook) for output in cell.outputs]
-    assert sum(output.output_type == "display_data" for output in said) >= 1
-    assert not [output.text for output in said if output.get("name") == "stderr"]
+    return folder
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_runs_on_data_that_has_everything(name: str, whole: Path) -> None:
+    done = run_notebook(name, whole)
+    assert "MADE UP" not in told(done)
+    assert any(output.output_type == "display_data" for output in _outputs(done))
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_runs_on_a_stranger_s_only_run(name: str, stranger: Path) -> None:
+    said = told(run_notebook(name, stranger))
+    assert ("MADE UP" in said) == (name != NEEDS_NO_STUDY)
+    assert name == NEEDS_NO_STUDY or "Type: python -m agent" in said
+
+
+@pytest.mark.parametrize("name", drills_but([NEEDS_NO_STUDY], NAMES))
+def test_a_notebook_runs_on_nothing_and_gives_what_is_committed(name: str, tmp_path: Path) -> None:
+    done = run_notebook(name, tmp_path)
+    assert told(done).startswith("MADE UP")
+    assert told(done) == told(read_notebook(name))
+    assert not [output for output in _outputs(done) if output.get("name") == "stderr"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_begins_with_its_parameters(name: str) -> None:
+    first, *others = code_cells(read_notebook(name))
+    assert first.metadata["tags"] == ["parameters"]
+    assert not any("tags" in cell.metadata for cell in others)
+    named = dict(line.split(" = ", 1) for line in first.source.splitlines())
+    free = {"data", "run", "study", "spectrum", "ladder"} & named.keys()
+    assert free
+    assert all(named[each].startswith("None  # ") for each in free)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_committed_is_the_output_of_a_whole_run(name: str) -> None:
-    notebook = read(name)
+    notebook = read_notebook(name)
     nbformat.validate(notebook)
-    cells = code(notebook)
+    cells = code_cells(notebook)
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     assert all(cell.outputs for cell in cells[1:])
     text = (HOME / name).read_text(encoding="utf-8")
@@ -107,3 +104,7 @@ def test_what_is_committed_is_the_output_of_a_whole_run(name: str) -> None:
     assert '"stderr"' not in text
     assert not re.search(r"/(?:home|root|tmp|work|Users)/", text)
     assert len(text) < 300_000
+
+
+def _outputs(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [output for cell in code_cells(notebook) for output in cell.outputs]

@@ -1,0 +1,1 @@
+"""What notebooks and scripts read: runs, steps as tables, frames, searches."""

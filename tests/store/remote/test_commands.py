@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from store.jsonl.mirrors import CACHE_MARK
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
 from store.runs.payment_book import PaymentBook
@@ -41,8 +42,8 @@ class Machine:
 
     @property
     def data(self) -> DataFolder:
-        (root,) = self.cache.glob("*")
-        return DataFolder(root)
+        (mark,) = self.cache.glob(f"*/*/{CACHE_MARK}")  # by service, and by URL
+        return DataFolder(mark.parent)
 
     def words(self, *words: str, package: str = "agent") -> list[str]:
         return [sys.executable, "-m", package, *words, "--data", self.url]
@@ -76,9 +77,7 @@ class Machine:
         return killed
 
     def steps(self) -> int:
-        if not self.cache.exists() or not list(self.cache.glob("*")):
-            return 0
-        found = self.data.root.glob("runs/*/ledger.jsonl")
+        found = self.cache.glob("*/*/runs/*/ledger.jsonl")
         return sum(path.read_bytes().count(b'"kind":"step"') for path in found)
 
 

@@ -125,7 +125,7 @@ class RemoteActor(Generic[_Task, _Result]):
         except exceptions.RayTaskError as error:  # what is hosted raised something
             raise HostRefused(f"{type(error.cause).__name__}: {error.cause}.") from error
         except (exceptions.RayError, ConnectionError) as error:
-            raise ActorLost(_first_line(error)) from error
+            raise ActorLost(_why_lost(error)) from error
 
 
 class Cluster:
@@ -236,6 +236,13 @@ def _answers(named: str | None) -> bool:
             raise
         return False  # what an ended cluster has left
     return True
+
+
+def _why_lost(error: Exception) -> str:
+    """Say why an actor is gone; one that could not be made says so in its last line."""
+    if "error raised in its creation task" in str(error):
+        return str(error).strip().rpartition("\n")[2].strip()[:200]
+    return _first_line(error)
 
 
 def _first_line(error: Exception) -> str:

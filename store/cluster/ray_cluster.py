@@ -225,7 +225,12 @@ def _answers(named: str | None) -> bool:
     from ray._private.services import canonicalize_bootstrap_address  # which ray.init asks too
 
     client = named if named and "://" in named else None
-    found: str | None = client or canonicalize_bootstrap_address(named or "auto")
+    try:
+        found: str | None = client or canonicalize_bootstrap_address(named or "auto")
+    except ConnectionError:
+        if named:
+            raise
+        found = None  # Ray's word for none on this machine, which never had one
     if found is None:
         return False
     parts = urlsplit(found if client else f"//{found}")

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
-from store.cluster.errors import ActorsDiffer, ClusterFault, ClusterWithout, WorkLost
+from store.cluster.errors import ActorsDiffer, ClusterFault, ClusterWithout, StartLost, WorkLost
 from store.cluster.ray_cluster import ActorLost, Cluster, ClusterNode, Hosted, RemoteActor
 
 LOSSES = 10
-"""Actors that one task may lose before it is given up."""
+"""Actors that one task may lose before it is given up, or one place while they start."""
 PATIENCE_S = 120.0
 """Wall time without any actor that has a place, before the work is given up."""
 LOAD_S = 1800.0
@@ -73,6 +73,8 @@ class ActorPool(Generic[_Task, _Result]):
         self._make = make
         self._gpu = gpu and any(node.resources.get("GPU", 0) >= 1 for node in cluster.nodes())
         self._members: dict[tuple[str, int], _Member[_Task, _Result]] = {}
+        self._unstarted: dict[tuple[str, int], int] = {}
+        """Actors in a row that ended in a place before they had described themselves."""
         self._failure: ClusterFault | None = None
         self._changes = _Changes()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -160,8 +162,11 @@ class ActorPool(Generic[_Task, _Result]):
             member.placed = True
             async with asyncio.timeout(LOAD_S):
                 described = await actor.describe()
-        except (ActorLost, TimeoutError):
+        except (ActorLost, TimeoutError) as error:
             self._lose(place, member)
+            self._unstarted[place] = self._unstarted.get(place, 0) + 1
+            if self._unstarted[place] == LOSSES:
+                self._fail(StartLost(LOSSES, str(error) or "it loads for too long"))
             return
         except ClusterFault as error:
             self._fail(error)
@@ -169,6 +174,7 @@ class ActorPool(Generic[_Task, _Result]):
         self.description = self.description or described
         if described != self.description:
             self._fail(ActorsDiffer(self.description.decode(), described.decode()))
+        self._unstarted.pop(place, None)
         member.ready = True
         self._changes.tell()
 

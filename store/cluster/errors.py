@@ -9,6 +9,7 @@
        ├─ ClusterWithout(what)    no node has what the work needs
        ├─ ActorsDiffer            nodes load different models or encoders of one name
        ├─ HostRefused             a node cannot load what the work needs
+       ├─ StartLost               actors of one place end before they can be given work
        └─ WorkLost                a task has lost as many actors as are put up with
 """
 
@@ -62,6 +63,17 @@ class HostRefused(ClusterFault):
         super().__init__(
             f"A node of the cluster cannot do the work: {problem} Mend that there, or look at its "
             "logs. Type on it: ls /tmp/ray/session_latest/logs"
+        )
+
+
+class StartLost(ClusterFault):
+    """Actors end in one place, again and again, before they can be given work."""
+
+    def __init__(self, times: int, problem: str) -> None:
+        super().__init__(
+            f"{times} actors in a row have ended on one node while they started ({problem}). Look "
+            "for what ends them: memory, or feedsway that is not installed there. Type on it: "
+            "ls /tmp/ray/session_latest/logs"
         )
 
 

@@ -125,7 +125,7 @@ class RemoteActor(Generic[_Task, _Result]):
         except exceptions.RayTaskError as error:  # what is hosted raised something
             raise HostRefused(f"{type(error.cause).__name__}: {error.cause}.") from error
         except (exceptions.RayError, ConnectionError) as error:
-            raise ActorLost(_first_line(error)) from error
+            raise ActorLost(_why_lost(error)) from error
 
 
 class Cluster:
@@ -225,7 +225,12 @@ def _answers(named: str | None) -> bool:
     from ray._private.services import canonicalize_bootstrap_address  # which ray.init asks too
 
     client = named if named and "://" in named else None
-    found: str | None = client or canonicalize_bootstrap_address(named or "auto")
+    try:
+        found: str | None = client or canonicalize_bootstrap_address(named or "auto")
+    except ConnectionError:
+        if named:
+            raise
+        found = None  # Ray's word for none on this machine, which never had one
     if found is None:
         return False
     parts = urlsplit(found if client else f"//{found}")
@@ -236,6 +241,13 @@ def _answers(named: str | None) -> bool:
             raise
         return False  # what an ended cluster has left
     return True
+
+
+def _why_lost(error: Exception) -> str:
+    """Say why an actor is gone; one that could not be made says so in its last line."""
+    if "error raised in its creation task" in str(error):
+        return str(error).strip().rpartition("\n")[2].strip()[:200]
+    return _first_line(error)
 
 
 def _first_line(error: Exception) -> str:

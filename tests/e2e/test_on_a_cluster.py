@@ -49,6 +49,19 @@ with (
     done = update(DataFolder(Path(sys.argv[1])), encoder)
     print(done.added, len(done.problems), *done.problems)
 """
+DIES_AT_LOADING = """
+import os
+from store.cluster.cluster_address import ClusterAddress
+from store.cluster.errors import StartLost
+from store.cluster.ray_cluster import Cluster
+from store.index.cluster_encoder import ClusterEncoder
+with Cluster.connect(ClusterAddress()) as cluster:
+    try:
+        with ClusterEncoder.open(cluster, lambda: os._exit(1)):
+            pass
+    except StartLost as error:
+        print(error)
+"""
 Said = dict[str, dict[RejudgementKey, list[str | None]]]
 
 
@@ -136,6 +149,16 @@ def test_a_cluster_indexes_as_one_machine_does(tmp_path: Path, nodes: SimulatedN
     assert done.stdout.startswith(f"79 1 {many.frames_dir}"), done.stderr
     update(one, ColourEncoder())
     check_indexes(one, many, frames=79)
+
+
+@pytest.mark.drill
+def test_actors_that_die_while_they_load_end_the_command(nodes: SimulatedNodes) -> None:
+    """As where a node has too little memory for the model; what ended them is said."""
+    words = [*PYTHON, "-c", DIES_AT_LOADING]
+    done = subprocess.run(
+        words, env=nodes.environment, capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.startswith("10 actors in a row have ended on one node"), done.stderr
 
 
 def test_a_live_account_needs_its_node(tmp_path: Path, nodes: SimulatedNodes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -82,3 +83,16 @@ def test_a_served_model_is_asked_from_here() -> None:
     assert ModelRequest("openai/gpt-4o", on=ClusterAddress()).cluster is None
     assert ModelRequest("scripted/yes", on=ClusterAddress()).cluster == ClusterAddress()
     assert ModelRequest("scripted/yes").cluster is None
+
+
+@pytest.mark.drill
+def test_where_there_is_no_cluster_one_is_started(data: DataFolder) -> None:
+    """Joined where somebody else's runs on this machine; either way it does the work."""
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    words = ["rejudge", "r1", "--model", "scripted/yes", "--on", "ray", "--data", str(data.root)]
+    done = subprocess.run(
+        [sys.executable, "-m", "agent", *words],
+        capture_output=True, text=True, check=False, env=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "2 questions answered" in done.stdout

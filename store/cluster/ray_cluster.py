@@ -24,6 +24,8 @@ from store.terminal.printing import count_of, remark
 
 BROWSER = "browser"
 """Resource of a node: browsers that it can have open."""
+_LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""Variable that, as 0, has every process of a cluster that is started here listen on loopback."""
 _KNOCK_S = 10.0
 _LOCAL_BROWSERS = 64
 """Of a cluster that is started here: a study's own limit is lower."""
@@ -142,6 +144,7 @@ class Cluster:
         Raises ``RayMissing`` and ``ClusterUnreachable``.
         """
         ray = _load_ray()
+        former = os.environ.get(_LOOPBACK)
         kept = signal.getsignal(signal.SIGTERM)
         try:
             found = _init(ray, address)
@@ -154,6 +157,7 @@ class Cluster:
             yield cluster
         finally:
             ray.shutdown()
+            _bind_to_loopback(former)
 
     def nodes(self) -> list[ClusterNode]:
         """Return the nodes that live, by id; raises ``ClusterUnreachable``."""
@@ -212,9 +216,27 @@ def _init(ray: ModuleType, address: ClusterAddress) -> str:
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise ClusterUnreachable(named or "this machine", _first_line(error)) from error
     browsers = {BROWSER: _LOCAL_BROWSERS}
+    _bind_to_loopback()
     loopback = {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
-    ray.init(address="local", resources=browsers, **quiet, **loopback)
+    try:
+        ray.init(address="local", resources=browsers, **quiet, **loopback)
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        raise ClusterUnreachable("this machine", _first_line(error)) from error
     return "No cluster was found, and one was started on this machine"
+
+
+def _bind_to_loopback(value: str | None = "0") -> None:
+    """Have a cluster that is started here listen on loopback alone; another value ends that.
+
+    Whoever reaches a cluster can run code on it. Its processes read the variable, and Ray here has
+    read it when it was imported.
+    """
+    from ray._private import ray_constants
+
+    os.environ.pop(_LOOPBACK, None)
+    if value is not None:
+        os.environ[_LOOPBACK] = value
+    ray_constants.ENABLE_RAY_CLUSTER = value != "0"
 
 
 def _answers(named: str | None) -> bool:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 
+import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -87,12 +91,35 @@ def test_a_served_model_is_asked_from_here() -> None:
 
 @pytest.mark.drill
 def test_where_there_is_no_cluster_one_is_started(data: DataFolder) -> None:
-    """Joined where somebody else's runs on this machine; either way it does the work."""
+    """It does the work, and nothing of it listens beyond loopback.
+
+    Where somebody else's runs on this machine, it is joined.
+    """
     environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    words = ["rejudge", "r1", "--model", "scripted/yes", "--on", "ray", "--data", str(data.root)]
-    done = subprocess.run(
-        [sys.executable, "-m", "agent", *words],
-        capture_output=True, text=True, check=False, env=environment,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "2 questions answered" in done.stdout
+    model = "scripted/yes?latency=4"
+    words = ["rejudge", "r1", "--model", model, "--on", "ray", "--data", str(data.root)]
+    heard: set[str] = set()
+    with subprocess.Popen(
+        [sys.executable, "-m", "agent", *words], env=environment, stdout=-1, stderr=-1, text=True
+    ) as child:
+        while child.poll() is None:
+            for each in _children(child.pid):
+                with suppress(psutil.Error):
+                    sockets = each.net_connections(kind="inet")
+                    heard |= {one.laddr.ip for one in sockets if one.status == "LISTEN"}
+            time.sleep(0.2)
+        assert child.stdout is not None
+        assert child.stderr is not None
+        told, said = child.stdout.read(), child.stderr.read()
+    assert child.returncode == 0, said
+    assert "2 questions answered" in told
+    if "one was started" in said:
+        assert heard
+        loopback = {ip_address(each.removeprefix("::ffff:")).is_loopback for each in heard}
+        assert loopback == {True}, heard
+
+
+def _children(pid: int) -> list[psutil.Process]:
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).children(recursive=True)
+    return []

@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
-from store.cluster.errors import ActorsDiffer, ClusterFault, ClusterWithout, StartLost, WorkLost
+from store.cluster.errors import (
+    ActorsDiffer,
+    ClusterFault,
+    ClusterWithout,
+    HostRefused,
+    StartLost,
+    WorkLost,
+)
 from store.cluster.ray_cluster import ActorLost, Cluster, ClusterNode, Hosted, RemoteActor
 
 LOSSES = 10
@@ -114,7 +121,14 @@ class ActorPool(Generic[_Task, _Result]):
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._finish)
+
+    def _finish(self, task: asyncio.Task[None]) -> None:
+        """Let what nobody foresaw end the pool, which would wait for ever."""
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._fail(HostRefused(f"{type(error).__name__}: {error}."))
 
     async def _open(self) -> None:
         self._start(self._watch())

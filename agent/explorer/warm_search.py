@@ -57,11 +57,7 @@ class WarmSearch:
         self._folder: IndexFolder | None = None
         self._stamp: str | None = None
         self._asked: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
-        self._rows: tuple[ExposureCatalogue | None, int, Ints] = (
-            None,
-            0,
-            np.empty(0, dtype=np.int64),
-        )
+        self._places: tuple[ExposureCatalogue, int, Ints] | None = None
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self.problem = ""

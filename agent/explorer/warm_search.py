@@ -140,7 +140,7 @@ class WarmSearch:
     def find_frame(self, catalogue: ExposureCatalogue, row: int) -> Resemblance:
         """Return how like each row is to a row's own frame; raises ``NoSuchPicture``."""
         held, rows = self._placed(catalogue)
-        own = np.flatnonzero(rows == row) if row >= 0 else ()
+        own = np.flatnonzero((rows == row) & (rows >= 0))
         if len(own) == 0:
             raise NoSuchPicture
         return self._compare(catalogue, held.vectors[own[0]])

@@ -269,8 +269,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
             writer.append(step(at, frame(picture), video=video, judgement=said))
         writer.append(fault(len(PAYLOADS)).model_copy(update={"message": PAYLOADS[0]}))
         writer.append(finished(len(PAYLOADS)))
-    strange = {"persona": persona.model_copy(update={"id": PAYLOADS[4]}), "model": PAYLOADS[6]}
-    keep_run(folder, "worse", ["blue"], strategy=PAYLOADS[8], **strange)
+    other = persona.model_copy(update={"id": PAYLOADS[4]})
+    keep_run(folder, "worse", ["blue"], strategy=PAYLOADS[8], persona=other, model=PAYLOADS[6])
     study = folder.study_dir("colours")
     study.mkdir(parents=True)
     (study / "study.toml").write_text(f"name = '''{PAYLOADS[0]}'''")

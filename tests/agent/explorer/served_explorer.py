@@ -75,12 +75,14 @@ def client_of(link: str) -> httpx.Client:
     return httpx.Client(base_url=base, headers=headers, verify=False, timeout=PATIENCE_S)
 
 
-def wait_until(client: httpx.Client, name: str, wanted: object = True) -> dict[str, Any]:
+def wait_until(
+    client: httpx.Client, name: str, wanted: object = True, patience_s: float = PATIENCE_S
+) -> dict[str, Any]:
     """Ask for the state until one thing of it is as wanted, and return it."""
-    end = time.monotonic() + PATIENCE_S
+    end = time.monotonic() + patience_s
     while time.monotonic() < end:
         state: dict[str, Any] = client.get("/api/state").json()
         if state[name] == wanted:
             return state
         threading.Event().wait(0.05)
-    raise AssertionError(f"{name} is {state[name]!r}, not {wanted!r}, after {PATIENCE_S:.0f} s")
+    raise AssertionError(f"{name} is {state[name]!r}, not {wanted!r}, after {patience_s:.0f} s")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from store.runs.data_folder import DataFolder
 
 _FORMATS = ("parquet", "jsonl", "datasets", "webdataset")
+_STEP_FORMATS = ("csv", "xlsx", "zeeschuimer")
 _day = click.DateTime(["%Y-%m-%d"])
 
 
@@ -28,15 +29,24 @@ _day = click.DateTime(["%Y-%m-%d"])
     epilog=epilog(
         "export exported",
         "export exported-yes --format datasets --answer yes --since 2025-01-01",
+        "export steps --format csv --run latest",
         "export --check exported",
     )
 )
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--format", "kind", type=click.Choice(_FORMATS), default="parquet", show_default=True)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice([*_FORMATS, *_STEP_FORMATS]),
+    default="parquet",
+    show_default=True,
+    help="csv, xlsx and zeeschuimer have a row a step and no pictures.",
+)
 @click.option("--platform", help="Only from this platform.")
 @click.option("--persona", help="Only seen by this persona.")
 @click.option("--answer", type=click.Choice(["yes", "no", "missing"]), help="Only judged so.")
 @click.option("--run", help="Only from this run.")
+@click.option("--study", help="Only from runs of this study.")
 @click.option("--since", type=_day, help="Only seen on this day (UTC) or later.")
 @click.option("--until", type=_day, help="Only seen on this day (UTC) or earlier.")
 @click.option(
@@ -61,16 +71,23 @@ def export(folder: Path, check: bool, root: Path, as_json: bool, **options: Any)
         return
     from store.dataset.export import export as make
 
-    data = kept(root)
-    done = make(data, folder, options["kind"], _choice(data.find_run, options), bar("Exporting"))
+    data, kind = kept(root), options["kind"]
+    choice = _choice(data.find_run, options)
+    if kind in _STEP_FORMATS:
+        from store.dataset.step_export import export_steps
+
+        done, what = export_steps(data, folder, kind, choice), "row"
+    else:
+        done, what = make(data, folder, kind, choice, bar("Exporting")), "screenshot"
     for problem in done.problems:
         echo(f"Left out: {problem}", err=True)
     if as_json:
         fields = {"folder": str(folder), "rows": done.splits, "problems": done.problems}
         echo(json.dumps(fields, indent=2))
     else:
-        told = ", ".join(f"{count} for {split}" for split, count in done.splits.items())
-        echo(f"{sum(done.splits.values())} screenshots in {folder}: {told}.")
+        link = "in" if what == "row" else "for"
+        told = ", ".join(f"{count} {link} {part}" for part, count in done.splits.items())
+        echo(f"{count_of(sum(done.splits.values()), what)} in {folder}: {told}.")
     if done.problems:
         raise click.exceptions.Exit(1)
 
@@ -90,6 +107,7 @@ def _choice(find_run: Any, options: dict[str, Any]) -> Any:
         options["keep_handles"],
         options["split_by"],
         options["blur"],
+        options["study"],
     )
 
 

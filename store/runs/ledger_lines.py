@@ -152,6 +152,12 @@ class RunStarted(Record):
     def study(self) -> str | None:
         return self.config.get("study")
 
+    @property
+    def replicate(self) -> int | None:
+        """Pairs treatment and control runs of one persona; ``None`` outside studies."""
+        told = self.config.get("replicate")
+        return told if isinstance(told, int) else None
+
 
 class RunResumed(Record):
     """The run goes on after an interruption."""

@@ -189,11 +189,13 @@ def stats(quick: bool, url: str | None, root: Path, as_json: bool) -> None:
         "forget --author some.handle --dry-run",
         "forget --video 7312345678901234567 --yes",
         "forget --before 2025-01-01 --yes",
+        "forget --donation imported-tiktok-donor7 --yes",
     )
 )
 @click.option("--video", help="Id of a video.")
 @click.option("--author", help="Handle of a creator; its mentions go as well.")
 @click.option("--before", type=_day, help="Everything that was seen before this day (UTC).")
+@click.option("--donation", metavar="RUN", help="All of a donation or capture, its times too.")
 @click.option("--resume", is_flag=True, help="Go on with a request that was cut off.")
 @click.option(
     "--remove-copies", is_flag=True, help="Delete exports and trainings that hold it as well."
@@ -212,6 +214,9 @@ def forget(root: Path, as_json: bool, dry_run: bool, yes: bool, **options: Any) 
     from store.privacy import forget_plan
 
     data = kept(root)
+    if options["donation"]:
+        _forget_donation(data, options, as_json=as_json, ask=not (yes or dry_run), dry_run=dry_run)
+        return
     request = _request(options, forgetting.pending(data))
     if dry_run:
         todo = forget_plan.plan(data, request)
@@ -241,6 +246,27 @@ def forget(root: Path, as_json: bool, dry_run: bool, yes: bool, **options: Any) 
         err=True,
     )
     _tell_unread(done.unread)
+
+
+def _forget_donation(
+    data: DataFolder, options: dict[str, Any], *, as_json: bool, ask: bool, dry_run: bool
+) -> None:
+    from store.privacy.forget_donation import find_donation, forget_donation
+
+    if any(options[name] for name in ("video", "author", "before", "resume")):
+        raise click.UsageError("Give --donation alone.")
+    run = find_donation(data, options["donation"])
+    count = count_of(run.steps, "video")
+    if ask:
+        click.confirm(f"{run.run_id}, {count}: delete for good?", abort=True, err=True)
+    reports = 0 if dry_run else forget_donation(data, run, remove_copies=options["remove_copies"])
+    if as_json:
+        fields = {"run": run.run_id, "videos": run.steps, "reports": reports}
+        echo(json.dumps(fields, indent=2))
+        return
+    made = f" and {count_of(reports, 'thing')} made of it" if reports else ""
+    echo(f"{run.run_id}: {count}{made}, {'to go' if dry_run else 'deleted'}.")
+    echo("The file that it came in, backups and merged folders still hold it.", err=True)
 
 
 def _tell_unread(problems: Sequence[str]) -> None:

@@ -153,6 +153,11 @@ class RunStarted(Record):
         return self.config.get("study")
 
     @property
+    def from_elsewhere(self) -> bool:
+        """Whether it is a donation or a capture: what others watched or were sent."""
+        return self.driver == "none" and self.persona.source in ("donation", "capture")
+
+    @property
     def replicate(self) -> int | None:
         """Pairs treatment and control runs of one persona; ``None`` outside studies."""
         told = self.config.get("replicate")

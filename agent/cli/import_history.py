@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from agent.cli.options import data_option, data_to_type, json_option
-from store.terminal.printing import count_of, echo
+from store.terminal.printing import count_of, echo, share_text
 
 if TYPE_CHECKING:
-    from store.dataset.watch_history import KeptHistory, WatchHistory
+    from store.dataset.watch_history import HistoryTally, KeptHistory, WatchHistory
 
 EPILOG = """
 \b
@@ -85,15 +85,34 @@ def _read(file: Path) -> tuple[WatchHistory, ...]:
         raise BadConfig(f"{file} cannot be read ({told}). Type: ls -l {file}") from None
 
 
+def _tally_text(tally: HistoryTally) -> str:
+    """Say what can be said of a history by itself; nothing of what its file does not tell."""
+    if not tally.videos:
+        return "None of them counts: they are advertisements, photo posts or live."
+    told = f"{count_of(tally.videos, 'video')} on {count_of(tally.days, 'day')}"
+    told += f", {tally.videos / tally.days:.1f} a day"
+    if tally.repeats is not None:
+        told += f"; {share_text(100 * tally.repeats / tally.videos, 1)} % seen before"
+    if tally.creators is not None and tally.commonest is not None:
+        most = share_text(100 * tally.commonest / tally.videos, 1)
+        told += f"; {count_of(tally.creators, 'creator')}, the commonest with {most} %"
+    return f"{told}."
+
+
 def _tell(
     histories: tuple[WatchHistory, ...], done: list[KeptHistory], data: Path, *, as_json: bool
 ) -> None:
+    from store.dataset.watch_history import tally_history
+
+    tallies = [tally_history(history.videos) for history in histories]
+    left_out = {"left_out": histories[0].left_out}
     if as_json:
-        left_out = histories[0].left_out
-        echo(json.dumps([asdict(each) | {"left_out": left_out} for each in done], indent=2))
-    for history, kept in zip(histories, done, strict=True):
+        told = [asdict(kept) | asdict(t) | left_out for kept, t in zip(done, tallies, strict=True)]
+        echo(json.dumps(told, indent=2))
+    for history, kept, tally in zip(histories, done, tallies, strict=True):
         if not as_json:
             echo(f"{count_of(kept.added, 'video')} added; run {kept.run_id} holds {kept.present}.")
+            echo(_tally_text(tally))
         if history.platform == "youtube":
             echo(ALL_VIDEOS, err=True)
     first = histories[0]

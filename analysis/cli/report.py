@@ -56,9 +56,9 @@ def report(
 
     from analysis.errors import AnalysisError
     from analysis.report.report_inputs import (
+        add_histories,
         find_runs,
         is_study,
-        read_histories,
         read_runs,
         read_study,
     )
@@ -80,10 +80,11 @@ def report(
             )
         material = read_runs(folder, paths, names, progress)
     null_runs = null_from.read(data, material.views.runs)
-    histories, beside = read_histories(folder, given["beside"])
+    material = add_histories(folder, material, given["beside"])
+    histories = [run.run_id for run in material.beside.views.runs] if material.beside else []
     words = [*null_runs.words, *(word for name in histories for word in ("--beside", name))]
     command = " ".join([material.command, *map(shlex.quote, words)])
-    material = replace(material, null_runs=null_runs, command=command, beside=beside)
+    material = replace(material, null_runs=null_runs, command=command)
     runs += histories if runs else []
     out = register(folder, out or home / "report", "report", runs=runs)
     make(material, out, given["seed"], given["as_json_"])

@@ -218,16 +218,24 @@ def find_runs(data: DataFolder, names: Sequence[str]) -> list[Path]:
     return found
 
 
-def read_histories(data: DataFolder, names: Sequence[str]) -> tuple[list[str], LedgerRows | None]:
-    """Read watch histories by the names of their runs; raises ``UnknownStudy``, ``NotAHistory``."""
-    paths = find_runs(data, names)
-    if not paths:
-        return [], None
-    rows = read_ledgers(data, list(dict.fromkeys(paths)))
-    for note in rows.notes:
-        if not note.started.from_elsewhere:
-            raise NotAHistory(note.started.run_id)
-    return [note.started.run_id for note in rows.notes], rows
+def add_histories(data: DataFolder, material: Material, names: Sequence[str]) -> Material:
+    """Put watch histories beside the feeds, by the names of their runs.
+
+    Raises ``UnknownStudy``, ``NotAHistory``, and ``NothingToCompare`` for one of another platform.
+    """
+    if not names:
+        return material
+    rows = read_ledgers(data, list(dict.fromkeys(find_runs(data, names))))
+    platforms = {run.platform for run in material.views.runs}
+    for first in (note.started for note in rows.notes):
+        if not first.from_elsewhere:
+            raise NotAHistory(first.run_id)
+        if first.platform not in platforms:
+            raise NothingToCompare(
+                f"{first.run_id} is of {first.platform}, and no run of this report is. "
+                "Type: the same without it"
+            )
+    return replace(material, beside=rows)
 
 
 def _gather(

@@ -141,11 +141,8 @@ def _youtube_entry(entry: Entry) -> ImportedVideo | None:
         return None
     subtitles = entry.get("subtitles")
     first = subtitles[0] if isinstance(subtitles, list) and subtitles else None
-    channel = (
-        _CHANNEL.fullmatch(_path(first.get("url"), "youtube.com"))
-        if isinstance(first, dict)
-        else None
-    )
+    address = first.get("url") if isinstance(first, dict) else None
+    channel = _CHANNEL.fullmatch(_path(address, "youtube.com"))
     video = Video(id=id_, author=channel[1] if channel else None)
     return ImportedVideo(at, video, "ad" if entry.get("details") else None)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -112,6 +113,37 @@ def keep_history(data: DataFolder, history: WatchHistory, name: str, version: st
             writer.append_all([each.step(position) for position, each in some])
         writer.append(RunFinished(at=videos[-1].at, steps=len(videos), eligible=first.eligible))
     return KeptHistory(first.run_id, len(videos) - done, len(videos))
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryTally:
+    """What can be said of a history by itself; advertisements and pictures are left out.
+
+    ``None`` where the file does not name its videos, or not each one's creator.
+    """
+
+    videos: int
+    days: int
+    """Days, in UTC, on which anything was watched."""
+    repeats: int | None
+    creators: int | None
+    commonest: int | None
+    """Videos of the creator who has most of them."""
+
+
+def tally_history(videos: Sequence[ImportedVideo]) -> HistoryTally:
+    """Count a history."""
+    counted = [each for each in videos if each.excluded is None]
+    named = not any(each.video.id.startswith(UNNAMED) for each in counted)
+    authors = Counter(each.video.author for each in counted)
+    known = bool(authors) and None not in authors
+    return HistoryTally(
+        videos=len(counted),
+        days=len({each.at.date() for each in counted}),
+        repeats=len(counted) - len({each.video.id for each in counted}) if named else None,
+        creators=len(authors) if known else None,
+        commonest=max(authors.values()) if known else None,
+    )
 
 
 def mark_repeats(videos: Sequence[ImportedVideo]) -> list[ImportedVideo]:

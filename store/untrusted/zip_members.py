@@ -33,8 +33,8 @@ class BadZip(ForeignFault):
 def read_member(path: Path, names: Collection[str], most: int) -> bytes | None:
     """Return the bytes of the member that is called by one of these names, in whatever folder.
 
-    Of several the one that lies least deep counts. ``None`` where there is none. Raises ``OSError``,
-    ``BadZip``, and ``TooManyBytes`` beyond ``most``.
+    Of several the one that lies least deep counts. ``None`` where there is none. Raises
+    ``OSError``, ``BadZip``, and ``TooManyBytes`` beyond ``most``.
     """
     wanted = {name.casefold() for name in names}
     try:

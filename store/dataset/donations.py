@@ -97,9 +97,9 @@ def _find(told: Any) -> tuple[str, Sequence[Any], Parser]:
     if isinstance(told, dict):
         for listed in _tiktok_lists(told):
             return "tiktok", listed, _tiktok_entry
-        listed = told.get("impressions_history_videos_watched")
-        if isinstance(listed, list):
-            return "instagram", listed, _instagram_entry
+        watched = told.get("impressions_history_videos_watched")
+        if isinstance(watched, list):
+            return "instagram", watched, _instagram_entry
     if isinstance(told, list):
         entries = [entry for entry in told if isinstance(entry, dict)]
         if any("label_values" in entry or "string_map_data" in entry for entry in entries):

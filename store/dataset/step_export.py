@@ -38,6 +38,8 @@ class _Steps:
 
     steps: list[tuple[RunStarted, Step]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    donations: int = 0
+    """Histories that people gave, which are exported only if they are named."""
     names: Pseudonyms | None = None
 
     @property
@@ -76,9 +78,11 @@ def export_steps(data: DataFolder, folder: Path, kind: str, choice: RowChoice) -
 def _gather(data: DataFolder, choice: RowChoice) -> _Steps:
     found, people = _Steps(), KnownPeople()
     for run in known_runs(data, people, found.problems):
-        found.steps += [
-            (run.started, step) for step in run.steps if choice.takes(run.started, step)
-        ]
+        first = run.started
+        if first.persona.source == "donation" and first.from_elsewhere and not choice.where.run:
+            found.donations += 1
+            continue
+        found.steps += [(first, step) for step in run.steps if choice.takes(first, step)]
     if not found.steps:
         raise NothingToExport
     if not choice.keep_handles:
@@ -118,12 +122,18 @@ def _card(counts: dict[str, int], found: _Steps) -> str:
         else "Creators' handles and ids of videos are replaced by keyed hashes, in texts too, and "
         "addresses are left out. This is pseudonymous, not anonymous."
     )
+    given = (
+        f"{count_of(found.donations, 'data donation')} left out: `--run` exports one.\n\n"
+        if found.donations
+        else ""
+    )
     rows = "\n".join(f"| {name} | {count} |" for name, count in counts.items())
     return (
         f"# Steps of short-video feeds\n\n{count_of(len(found.steps), 'step')} of "
         f"{count_of(len(found.runs), 'run')}, seen from {first:%Y-%m-%d} to {last:%Y-%m-%d}: a row "
         f"is a video that was shown, judged and reacted to.\n\n| file | rows |\n|---|---|\n{rows}\n"
-        f"\n{names} The videos belong to their creators. The law on personal data applies.\n\n"
+        f"\n{given}{names} The videos belong to their creators. The law on personal data "
+        "applies.\n\n"
         "The export is complete only with `manifest.json`: `python -m store export --check FOLDER` "
         "compares every file with it. An empty cell is not known, never 0.\n"
     )

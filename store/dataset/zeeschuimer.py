@@ -80,7 +80,9 @@ def tiktok_item(video: Video) -> Item:
         "collectCount": video.saves,
     }
     music = {"id": video.music_id, "title": video.music_title, "authorName": video.music_author}
-    pictures = {"images": [{}] * min(video.photos, MOST_PICTURES)} if video.photos else None
+    pictures: Item | None = None
+    if video.photos:
+        pictures = {"images": [{}] * min(video.photos, MOST_PICTURES)}
     return {
         "id": video.id,
         "desc": video.caption,
@@ -107,8 +109,9 @@ def tiktok_item(video: Video) -> Item:
 def _subtitles(video: Video) -> list[Item] | None:
     if video.subtitled is None:
         return None
-    languages = [{"LanguageCodeName": name} for name in video.subtitle_languages]
-    return languages or [{}] * video.subtitled
+    if not video.subtitle_languages:
+        return [{}] * video.subtitled
+    return [{"LanguageCodeName": name} for name in video.subtitle_languages]
 
 
 def instagram_item(video: Video) -> Item:

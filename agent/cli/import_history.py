@@ -61,7 +61,7 @@ def import_history(file: Path, *, name: str | None, data: Path, as_json: bool) -
     donated = any(history.source == "donation" for history in histories)
     if name is None and donated:
         raise BadConfig("Whose is it? Type: the same with --as NAME, a pseudonym such as donor7")
-    called = name or file.stem
+    called = file.stem if name is None else name
     if not is_name(called) or len(called) > 100:
         raise BadConfig(f"The name {ascii(called)[:40]} is none for a run. Type: --as donor7")
     folder = DataFolder(data)

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from store.dataset.imported_run import ImportedVideo
 from store.dataset.watch_history import UNNAMED, BadHistory, WatchHistory
@@ -46,7 +46,8 @@ _EARLIEST, _LATEST = 2005, 2100
 _LONGEST_URL = 2_000
 _TIKTOK_LINK = re.compile(r"(?:/@([\w.]{1,60}))?(?:/share)?/(?:video|photo)/(\d{1,30})/?", re.ASCII)
 _CHANNEL = re.compile(r"/channel/([\w-]{10,60})", re.ASCII)
-_YOUTUBE_ID = re.compile(r"[\w-]{11}", re.ASCII)
+_WATCHED = re.compile(r"[?&]v=([\w-]{11})(?=[&#]|$)", re.ASCII)
+_SHORT = re.compile(r"/shorts/([\w-]{11})/?", re.ASCII)
 _REEL = re.compile(r"/(?:[\w.]{1,60}/)?(?:reels?|p|tv)/([\w-]{5,40})/?", re.ASCII)
 _PROFILE = re.compile(r"/(?:_u/)?([\w.]{1,60})/?", re.ASCII)
 _HANDLE = re.compile(r"[\w.]{1,60}", re.ASCII)
@@ -134,16 +135,14 @@ def _youtube_entry(entry: Entry) -> ImportedVideo | None:
     """
     url, at = entry.get("titleUrl"), _moment(entry.get("time"))
     path = _path(url, "youtube.com")
-    id_ = path.removeprefix("/shorts/").strip("/")
-    if path == "/watch":
-        id_ = parse_qs(urlsplit(str(url)).query, max_num_fields=50).get("v", [""])[0]
-    if at is None or entry.get("header") == "YouTube Music" or not _YOUTUBE_ID.fullmatch(id_):
+    id_ = _WATCHED.search(str(url)) if path == "/watch" else _SHORT.fullmatch(path)
+    if at is None or entry.get("header") == "YouTube Music" or id_ is None:
         return None
     subtitles = entry.get("subtitles")
     first = subtitles[0] if isinstance(subtitles, list) and subtitles else None
     address = first.get("url") if isinstance(first, dict) else None
     channel = _CHANNEL.fullmatch(_path(address, "youtube.com"))
-    video = Video(id=id_, author=channel[1] if channel else None)
+    video = Video(id=id_[1], author=channel[1] if channel else None)
     return ImportedVideo(at, video, "ad" if entry.get("details") else None)
 
 

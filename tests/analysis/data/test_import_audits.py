@@ -20,7 +20,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from analysis.cli.main import main
-from analysis.examples.study import write_example
+from analysis.data.imported_views import ImportOptions, read_imported_views
+from analysis.estimators.study_results import study
+from analysis.examples.study import STUDY, write_example
+from analysis.report.report_inputs import read_study
+from store.cli.main import main as store_main
+from store.runs.data_folder import DataFolder
+from store.runs.ledger_lines import Windows
 from store.untrusted.foreign_tables import BadTable, read_table
 
 HEADER = ("userID", "videoID", "timestamp", "order", "category", "liked", "caption")
@@ -327,3 +333,29 @@ def test_damaged_bytes_make_a_table_or_a_clear_error(tmp_path: Path) -> None:
             bad += 1
     assert read > 20
     assert bad > 60
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_an_export_of_steps_comes_back_with_the_same_numbers(tmp_path: Path, kind: str) -> None:
+    """Without ``--map``, of a study with a control: estimates, not draws, which need its blocks."""
+    data = tmp_path / "data"
+    write_example(data)
+    out = tmp_path / "out"
+    words = ["export", str(out), "--format", kind, "--study", STUDY, "--data", str(data)]
+    assert CliRunner().invoke(store_main, words).exit_code == 0
+    folder = DataFolder(data)
+    (first,) = study(read_study(folder, STUDY).views, np.random.default_rng(0), frames=False)
+    windows = read_study(folder, STUDY).views.runs[0].windows
+    options = ImportOptions(Windows(before=1, after=1, baseline=windows.baseline))
+    imported = read_imported_views(out / f"steps.{kind}", options)
+    (again,) = study(imported.views, np.random.default_rng(0), frames=False)
+    assert [(arm.arm, arm.judged, arm.unanswered) for arm in again.arms] == [
+        (arm.arm, arm.judged, arm.unanswered) for arm in first.arms
+    ]
+    for one, other in zip(first.arms, again.arms, strict=True):
+        assert other.sway.value == pytest.approx(one.sway.value, abs=1e-12)
+        assert other.sway.low == pytest.approx(one.sway.low, abs=1e-9)
+    for ours, theirs in zip(first.contrasts, again.contrasts, strict=True):
+        assert theirs.estimate.value == pytest.approx(ours.estimate.value, abs=1e-12)
+        assert theirs.estimate.low == pytest.approx(ours.estimate.low, abs=1e-9)
+        assert len(theirs.pairs) == len(ours.pairs) > 1

@@ -30,7 +30,6 @@ SENT = (
     "A capture holds what the site sent. Feeds load ahead, so that some of it may never have been "
     "shown."
 )
-ALL_VIDEOS = "YouTube does not tell Shorts from other videos in this file: all are kept."
 
 
 @click.command("import", epilog=EPILOG)
@@ -113,8 +112,8 @@ def _tell(
         if not as_json:
             echo(f"{count_of(kept.added, 'video')} added; run {kept.run_id} holds {kept.present}.")
             echo(_tally_text(tally))
-        if history.platform == "youtube":
-            echo(ALL_VIDEOS, err=True)
+        if history.remark:
+            echo(history.remark, err=True)
     first = histories[0]
     if first.left_out:
         echo(f"Left out, as no video with a time: {count_of(first.left_out, 'entry')}.", err=True)

@@ -42,6 +42,10 @@ MEMBERS = (
     "videos_watched.json",
 )
 """Names of the files within a download; YouTube translates its own."""
+_REMARKS = {
+    "youtube": "YouTube does not tell Shorts from other videos in this file: all are kept.",
+    "instagram": "Where Instagram names no video, repeats and what is shared are not known.",
+}
 _EARLIEST, _LATEST = 2005, 2100
 _LONGEST_URL = 2_000
 _TIKTOK_LINK = re.compile(r"(?:/@([\w.]{1,60}))?(?:/share)?/(?:video|photo)/(\d{1,30})/?", re.ASCII)
@@ -83,7 +87,8 @@ def parse_donation(told: Any) -> WatchHistory:
     named = (
         each if each.video.id else _renamed(each, f"{UNNAMED}{at}") for at, each in enumerate(known)
     )
-    return WatchHistory(platform, "donation", tuple(named), len(entries) - len(known))
+    left_out = len(entries) - len(known)
+    return WatchHistory(platform, "donation", tuple(named), left_out, _REMARKS.get(platform, ""))
 
 
 def _renamed(each: ImportedVideo, name: str) -> ImportedVideo:

@@ -48,6 +48,8 @@ class WatchHistory:
     videos: tuple[ImportedVideo, ...]
     left_out: int
     """Entries that are no video with a time."""
+    remark: str = ""
+    """What the file does not tell, and a reader should know."""
 
     def __post_init__(self) -> None:
         if not self.videos:

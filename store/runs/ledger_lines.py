@@ -157,12 +157,6 @@ class RunStarted(Record):
         """Whether it is a donation or a capture: what others watched or were sent."""
         return self.driver == "none" and self.persona.source in ("donation", "capture")
 
-    @property
-    def replicate(self) -> int | None:
-        """Pairs treatment and control runs of one persona; ``None`` outside studies."""
-        told = self.config.get("replicate")
-        return told if isinstance(told, int) else None
-
 
 class RunResumed(Record):
     """The run goes on after an interruption."""

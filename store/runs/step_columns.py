@@ -42,6 +42,10 @@ class RejudgementColumn(TableColumn):
     read: Callable[[RejudgementHeader, RejudgedAnswer], Any]
 
 
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) else None
+
+
 _S = StepColumn
 STEP_COLUMNS: tuple[StepColumn, ...] = (
     _S("run", "text", "", "id of the run", lambda run, _: run.run_id),
@@ -63,7 +67,7 @@ STEP_COLUMNS: tuple[StepColumn, ...] = (
         "whole",
         "",
         "pairs treatment and control runs of a persona",
-        lambda run, _: run.replicate,
+        lambda run, _: _whole(run.config.get("replicate")),
     ),
     _S("account", "text", "", "the account's slot", lambda run, _: run.account),
     _S("position", "whole", "", "place in the run, from 0", lambda _, step: step.position),

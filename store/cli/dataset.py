@@ -72,6 +72,8 @@ def export(folder: Path, check: bool, root: Path, as_json: bool, **options: Any)
     from store.dataset.export import export as make
 
     data, kind = kept(root), options["kind"]
+    if kind in _STEP_FORMATS and (options["blur"] or options["split_by"] != "runs"):
+        raise click.UsageError(f"{kind} has no pictures and splits. Type: no --blur, no --split-by")
     choice = _choice(data.find_run, options)
     if kind in _STEP_FORMATS:
         from store.dataset.step_export import export_steps

@@ -22,8 +22,10 @@ _DAMAGED = (
     EOFError,
     NotImplementedError,
     RuntimeError,
+    OSError,
 )
-"""What damaged zips raise; an encrypted one is a ``RuntimeError``."""
+"""What damaged zips raise: an encrypted one a ``RuntimeError``, a place before the file's beginning
+an ``OSError``."""
 
 
 class BadZip(ForeignFault):
@@ -37,22 +39,27 @@ def read_member(path: Path, names: Collection[str], most: int) -> bytes | None:
     ``OSError``, ``BadZip``, and ``TooManyBytes`` beyond ``most``.
     """
     wanted = {name.casefold() for name in names}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            if len(members) > MOST_MEMBERS:
-                raise BadZip(f"it holds more than {MOST_MEMBERS:,} files")
-            found = [m for m in members if posixpath.basename(m.filename).casefold() in wanted]
-            if not found:
-                return None
-            member = min(found, key=lambda each: (each.filename.count("/"), each.filename))
-            if member.file_size > most:
-                raise TooManyBytes(most)
-            if member.file_size > max(_SMALL, MOST_RATIO * member.compress_size):
-                raise BadZip(f"a file in it unpacks to {member.file_size:,} bytes")
-            with archive.open(member) as stream:
-                return stream.read(most)  # no more than the size that was looked at
-    except ForeignFault:
-        raise
-    except _DAMAGED as error:
-        raise BadZip(f"it is no zip file that can be read ({error})") from None
+    with path.open("rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                return _read(archive, wanted, most)
+        except ForeignFault:
+            raise
+        except _DAMAGED as error:
+            raise BadZip(f"it is no zip file that can be read ({error})") from None
+
+
+def _read(archive: zipfile.ZipFile, wanted: Collection[str], most: int) -> bytes | None:
+    members = archive.infolist()
+    if len(members) > MOST_MEMBERS:
+        raise BadZip(f"it holds more than {MOST_MEMBERS:,} files")
+    found = [m for m in members if posixpath.basename(m.filename).casefold() in wanted]
+    if not found:
+        return None
+    member = min(found, key=lambda each: (each.filename.count("/"), each.filename))
+    if member.file_size > most:
+        raise TooManyBytes(most)
+    if member.file_size > max(_SMALL, MOST_RATIO * member.compress_size):
+        raise BadZip(f"a file in it unpacks to {member.file_size:,} bytes")
+    with archive.open(member) as stream:
+        return stream.read(most)  # no more than the size that was looked at

@@ -48,8 +48,13 @@ class _Steps:
 
     def each(self) -> Iterator[tuple[RunStarted, Step]]:
         """Give each step as it is written."""
+        if self.names is None:
+            yield from self.steps
+            return
+        names = {run.run_id: self.names.run(run.run_id) for run in self.runs}
+        renamed = {r.run_id: r.model_copy(update={"run_id": names[r.run_id]}) for r in self.runs}
         for run, step in self.steps:
-            yield (run, step) if self.names is None else _pseudonymise(run, step, self.names)
+            yield renamed[run.run_id], _pseudonymise(run.platform, step, self.names)
 
 
 def export_steps(data: DataFolder, folder: Path, kind: str, choice: RowChoice) -> DatasetExport:
@@ -90,10 +95,10 @@ def _gather(data: DataFolder, choice: RowChoice) -> _Steps:
     return found
 
 
-def _pseudonymise(run: RunStarted, step: Step, names: Pseudonyms) -> tuple[RunStarted, Step]:
+def _pseudonymise(platform: str, step: Step, names: Pseudonyms) -> Step:
     """Return a step that names nobody, by the same rules as rows of screenshots."""
     video, said = step.video, step.judgement
-    row: Row = {"platform": run.platform, "run": run.run_id, "id": None, "duplicate_of": None}
+    row: Row = {"platform": platform, "run": "", "id": None, "duplicate_of": None}
     row |= {"video": video.id, "hashtags": list(video.hashtags), "stickers": list(video.stickers)}
     row |= {name: getattr(video, name) for name in ("author", "url", "music_id", "music_author")}
     for name in _TEXTS:
@@ -104,13 +109,12 @@ def _pseudonymise(run: RunStarted, step: Step, names: Pseudonyms) -> tuple[RunSt
     bare = {"id": row["video"], "author_name": None, "url": None, "author": row["author"]}
     bare |= {name: row[name] for name in ("music_id", "music_author")}
     bare |= {name: tuple(row[name]) for name in ("hashtags", "stickers")}
-    changed = step.model_copy(
+    return step.model_copy(
         update={
             "video": video.model_copy(update={**bare, **texts}),
             "judgement": said.model_copy(update=told),
         }
     )
-    return run.model_copy(update={"run_id": row["run"]}), changed
 
 
 def _card(counts: dict[str, int], found: _Steps) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,22 @@ from typing import Any
 import openpyxl
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from store.cli.main import main
 from store.dataset import step_tables
-from store.dataset.step_tables import TooLongForExcel, write_excel
+from store.dataset.step_tables import TooLongForExcel, write_csv, write_excel
 from store.privacy import derived_files
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
 from store.runs.ledger_lines import Video
 from store.runs.step_columns import STEP_COLUMNS
+from store.untrusted.clean_text import show_cell, show_text
 from store.untrusted.excel_sheets import LONGEST_CELL
 from store.untrusted.foreign_tables import read_table
 from tests.store.samples import finished, keep_run, started, step
+from tests.store.untrusted.hostile import CAPTIONS
 
 HOSTILE = (
     "=HYPERLINK(1)",
@@ -115,6 +120,29 @@ def test_more_steps_than_a_sheet_has_rows_are_refused(
     assert write_excel(tmp_path, [(run, step(at)) for at in range(3)]) == {"steps.xlsx": 3}
     with pytest.raises(TooLongForExcel, match="--format csv"):
         write_excel(tmp_path, [(run, step(at)) for at in range(4)])
+
+
+@settings(max_examples=25, deadline=None)
+@given(texts=st.lists(st.text(max_size=60) | st.sampled_from(CAPTIONS), min_size=1, max_size=8))
+def test_any_text_can_be_read_again(
+    texts: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """From Excel as it was shown, from CSV with an apostrophe where a formula could begin."""
+    folder = tmp_path_factory.mktemp("any")
+    steps = [(started("r"), step(at, video=Video(id="v", caption=t))) for at, t in enumerate(texts)]
+    shown = [show_text(each.video.caption or "") for _, each in steps]
+    write_csv(folder, steps)
+    write_excel(folder, steps)
+    (folder / "columns.csv").unlink()
+    with (folder / "steps.csv").open(encoding="utf-8", newline="") as file:
+        read = [row["caption"] for row in csv.DictReader(file)]
+    assert read == [show_cell(text) for text in shown]
+    book = openpyxl.load_workbook(folder / "steps.xlsx")
+    place = [column.name for column in STEP_COLUMNS].index("caption")
+    told = [row[place].value or "" for row in book["steps"].iter_rows(min_row=2)]
+    assert told == [re.sub("[\ufffe\uffff]", "\ufffd", text) for text in shown]
+    column = read_table(folder / "steps.xlsx").column("caption")
+    assert column.at(list(range(len(texts)))) == [text.strip() for text in told]
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx", "zeeschuimer"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -139,7 +140,7 @@ def test_any_text_can_be_read_again(
     assert read == [show_cell(text) for text in shown]
     book = openpyxl.load_workbook(folder / "steps.xlsx")
     place = [column.name for column in STEP_COLUMNS].index("caption")
-    told = [row[place].value or "" for row in book["steps"].iter_rows(min_row=2)]
+    told = [str(row[place].value or "") for row in book["steps"].iter_rows(min_row=2)]
     assert told == [re.sub("[\ufffe\uffff]", "\ufffd", text) for text in shown]
     column = read_table(folder / "steps.xlsx").column("caption")
     assert column.at(list(range(len(texts)))) == [text.strip() for text in told]
@@ -208,3 +209,22 @@ def _frames(data: DataFolder) -> Any:
     from store.runs.ledger import read
 
     return read(data.ledger_path("r3")).steps[0].frames
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--format", "xlsx"), "pip install 'feedsway[excel]'"),
+        (("--format", "csv", "--blur"), "no --blur"),
+        (("--format", "zeeschuimer", "--split-by", "videos"), "no --split-by"),
+    ],
+)
+def test_what_cannot_be_made_is_refused_and_leaves_nothing(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "openpyxl", None)  # as where it is not installed
+    before = sorted(path.name for path in data.root.parent.iterdir())
+    refused = typed(data, "export", str(data.root.parent / "out"), *words)
+    assert refused.exit_code == 2
+    assert said in refused.output.replace("\n", " ")
+    assert sorted(path.name for path in data.root.parent.iterdir()) == before

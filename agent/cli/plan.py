@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
-from agent.cli.options import json_option, python_to_type
+from agent.cli.options import json_option
 from analysis.cli.power import Points
+from store.terminal.command_words import spell_commands
 from store.terminal.printing import echo
 
 EPILOG = """
@@ -103,6 +104,6 @@ def plan(as_json: bool, **given: Any) -> None:
     echo(summary_text(final, wish, search))
     echo(alternatives_text(final, wish))
     if wish.write is None:
-        echo(file, nl=False)
+        echo(spell_commands(file), nl=False)
         return
-    echo(f"Type: {python_to_type()} -m agent study {wish.write} --dry-run")
+    echo(spell_commands(f"Type: python -m agent study {wish.write} --dry-run"))

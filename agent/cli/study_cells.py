@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from store.terminal.command_words import spell_commands
 from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def conduct_shard(study: Study, file: Path, shard: Shard, *, tethered: bool) -> 
     if left.failed or left.resting:
         sys.exit(1)
     echo(f"{what} is done: {len(cells)} of the study's {count_of(len(study.cells), 'run')}.")
-    echo(f"Once all {shard.of} are, type: python -m store merge FOLDER...{again}")
+    echo(spell_commands(f"Once all {shard.of} are, type: python -m store merge FOLDER...{again}"))
 
 
 def conduct_cells(study: Study, file: Path, *, tethered: bool) -> Remainder:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from store.cli.options import default_data
@@ -65,8 +66,14 @@ def _list_value_sets(_: click.Context) -> Iterable[str]:
 
 def _folders(context: click.Context, kind: str) -> list[str]:
     """Return names of folders in the data folder that the line names, or that is usual."""
-    given = context.params.get("data") or context.params.get("root") or default_data()
-    return [path.name for path in (Path(given) / kind).iterdir() if path.is_dir()]
+    typed = (
+        context.params[name]
+        for name in ("data", "root")
+        if name in context.params
+        and context.get_parameter_source(name) is not ParameterSource.DEFAULT
+    )
+    folder = Path(next(typed, None) or default_data()) / kind
+    return [path.name for path in folder.iterdir() if path.is_dir()]
 
 
 OPTIONS: dict[str, Source] = {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,13 +15,20 @@ from click.testing import CliRunner, Result
 
 from agent.cli import cli
 from agent.cli.run import run
+from agent.daemon.process.child import Child
 from agent.judge.spending_cap import SpendingCap
+from agent.study.cell_process import CellProcess
 from analysis.cli.main import main as analysis_commands
 from analysis.examples.study import write_example
 from store.cli.configured_group import ConfigOption
 from store.cli.main import main as store_commands
 from store.cli.options import default_data
 from store.terminal.config_file import CONFIG_KEYS, FILE, VARIABLE
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_example(tmp_path_factory.mktemp("made")).root
 
 
 @pytest.fixture
@@ -78,8 +87,10 @@ def test_typed_counts_more_than_set_and_set_more_than_the_file(place: Path) -> N
     assert parameters([], **{VARIABLE: ""})["model"] == "embedded/conse"
 
 
-def test_the_other_command_lines_and_python_take_the_data_folder_too(place: Path) -> None:
-    write_example(place / "filed")
+def test_the_other_command_lines_and_python_take_the_data_folder_too(
+    place: Path, made: Path
+) -> None:
+    shutil.copytree(made, place / "filed")
     write(place, 'data = "filed"')
     assert len(json.loads(invoke(store_commands, "runs", "--json").stdout)) > 3
     assert invoke(analysis_commands, "summary", "latest").exit_code == 0
@@ -126,14 +137,33 @@ def test_what_a_study_declares_no_file_changes(place: Path) -> None:
     assert marked == {"study": {"browser", "index", "data"}, "daemon": {"browser", "data"}}
 
 
+def test_children_of_a_study_and_a_daemon_read_no_file(place: Path) -> None:
+    write(place, 'model = "scripted/yes"\nheaded = true')
+    assert json.loads(invoke(cli, "config", "--json").stdout)["files"] == [str(place / FILE)]
+    words = ("-m", "agent", "config", "--json")
+    logs = place / "cell.log", place / "job.log"
+    job = Child([sys.executable, *words], logs[1], place, "job")
+
+    async def start() -> tuple[int, int]:
+        await job.start()
+        return await CellProcess(words, logs[0]).run(), await job.wait()
+
+    assert asyncio.run(start()) == (0, 0)
+    for log in logs:
+        told = log.read_text("utf-8")
+        found = json.loads(told[told.index("{") : told.rindex("}") + 1])
+        assert found["files"] == []
+        assert found["options"]["headed"] == {"value": False, "from": "default"}
+
+
 def _is_marked(param: click.Parameter) -> bool:
     return isinstance(param, ConfigOption)
 
 
 def test_a_study_s_budget_counts_more_than_a_cap_of_the_file(
-    place: Path, monkeypatch: pytest.MonkeyPatch
+    place: Path, made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_example(place / "data")
+    shutil.copytree(made, place / "data")
     study = place / "data" / "studies" / "example" / "study.toml"
     study.write_text(study.read_text("utf-8") + "\n[budget]\nmax_cost = 1.0\n", "utf-8")
     caps: list[SpendingCap] = []

@@ -17,7 +17,6 @@ from click.testing import CliRunner
 from agent.cli import cli
 from agent.cli.script import GROUPS, main, script
 from analysis.cli.main import main as analysis_commands
-from analysis.examples.study import write_example
 from personas.cli import main as personas_commands
 from store.cli.main import main as store_commands
 
@@ -98,10 +97,16 @@ def test_hints_of_the_script_are_commands_of_the_script(tmp_path: Path) -> None:
         assert "python -m" not in done.stdout + done.stderr
 
 
-def test_what_a_complete_study_is_told_to_do_next_begins_as_the_call_did(tmp_path: Path) -> None:
-    write_example(tmp_path / "data")
+def test_results_name_commands_of_the_script_too(tmp_path: Path) -> None:
+    example = called("study", "--example", folder=tmp_path).stdout
+    (tmp_path / "data" / "studies" / "first-study").mkdir(parents=True)
+    file = tmp_path / "data" / "studies" / "first-study" / "study.toml"
+    file.write_text(example, "utf-8")
     told = called("study", "--list", folder=tmp_path).stdout
-    assert "To go on, type: feedsway study data/studies/example/study.toml\n" in told
+    assert "To go on, type: feedsway study data/studies/first-study/study.toml\n" in told
+    watch = called("daemon", "--example", folder=tmp_path).stdout
+    assert "feedsway study --example > study.toml" in watch
+    assert "python -m" not in example + told + watch
 
 
 def test_the_installed_script_is_the_group_that_is_tested_here() -> None:

@@ -15,7 +15,7 @@ from store.terminal.command_words import SCRIPT
 from store.terminal.printing import echo
 
 COMPLETE_VARIABLE = "_FEEDSWAY_COMPLETE"
-_RULES = {"bash": "~/.bashrc", "zsh": "~/.zshrc", "fish": "~/.config/fish/config.fish"}
+SHELLS = ("bash", "zsh", "fish")
 
 
 def _load_store() -> click.Command:
@@ -82,7 +82,7 @@ script = ScriptGroup(
     '  $ eval "$(feedsway completion bash)"\n'
     "  $ feedsway completion fish > ~/.config/fish/completions/feedsway.fish\n"
 )
-@click.argument("shell", type=click.Choice(list(_RULES)))
+@click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:
     """Print what has a shell complete commands, options, personas, runs and studies.
 

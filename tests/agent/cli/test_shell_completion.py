@@ -125,6 +125,21 @@ def test_a_shell_reads_the_printed_script(shell: str, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_completes(place: Path) -> None:
+    asked = 'feedsway completion fish | source; complete -C "feedsway store show 2026"'
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", asked],
+        cwd=place,
+        env=environment(place, HOME=str(place)),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == (f"{RUN}\n", "")
+
+
 @pytest.mark.skipif(shutil.which("script") is None, reason="no program `script` for a terminal")
 def test_tab_completes_in_an_interactive_bash(place: Path) -> None:
     rc = 'PS1="$ "; eval "$(feedsway completion bash)"\n'

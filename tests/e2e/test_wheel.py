@@ -27,7 +27,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (folder / "source" / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / "source" / name)
     words = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    command = [sys.executable, "-m", "pip", *words, "--wheel-dir", folder, folder / "source"]
+    places = ["--wheel-dir", str(folder), str(folder / "source")]
+    command = [sys.executable, "-m", "pip", *words, *places]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
     assert done.returncode == 0, done.stderr
     (made,) = folder.glob("feedsway-*.whl")

@@ -131,7 +131,9 @@ def test_a_wrong_file_is_told_and_hinders_no_help(place: Path) -> None:
 
 def test_what_a_study_declares_no_file_changes(place: Path) -> None:
     marked = {
-        name: {one.config_key() for one in cli.commands[name].params if _is_marked(one)}
+        name: {
+            one.config_key() for one in cli.commands[name].params if isinstance(one, ConfigOption)
+        }
         for name in ("study", "daemon")
     }
     assert marked == {"study": {"browser", "index", "data"}, "daemon": {"browser", "data"}}
@@ -154,10 +156,6 @@ def test_children_of_a_study_and_a_daemon_read_no_file(place: Path) -> None:
         found = json.loads(told[told.index("{") : told.rindex("}") + 1])
         assert found["files"] == []
         assert found["options"]["headed"] == {"value": False, "from": "default"}
-
-
-def _is_marked(param: click.Parameter) -> bool:
-    return isinstance(param, ConfigOption)
 
 
 def test_a_study_s_budget_counts_more_than_a_cap_of_the_file(

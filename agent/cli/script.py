@@ -5,7 +5,7 @@ A group's package is loaded when the group is used, not for the script's own hel
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import click
 
@@ -54,6 +54,10 @@ class ScriptGroup(ConfiguredGroup):
             load, _ = GROUPS[cmd_name]
             return load()
         return super().get_command(ctx, cmd_name)
+
+    def needs_file(self, args: Sequence[str]) -> bool:
+        """A group's own commands read the file for themselves."""
+        return super().needs_file(args) and GROUPS.keys().isdisjoint(args[:1])
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = formatter.width - 6 - max(map(len, self.commands))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +37,16 @@ class ConfiguredGroup(CommandGroup):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        asks_help = not {*HELP, "--version"}.isdisjoint(args)
+        needs_file = self.needs_file(args)
         context = super().make_context(info_name, args, parent, **extra)
-        if not asks_help and not context.resilient_parsing:
+        if needs_file and not context.resilient_parsing:
             with context.scope(cleanup=False):
                 context.default_map = self._read_defaults()
         return context
+
+    def needs_file(self, args: Sequence[str]) -> bool:
+        """Return whether such a call takes values of the file: not for help or the version."""
+        return {*HELP, "--version"}.isdisjoint(args)
 
     def _read_defaults(self) -> dict[str, dict[str, Any]]:
         """Return the values of the file, by command and parameter."""

@@ -95,7 +95,8 @@ def show(run: str, root: Path, as_json: bool) -> None:
 
     data = DataFolder(root) if Path(run).exists() else kept(root)  # a path may lie elsewhere
     found = ledger.read(data.find_run(run))
-    echo(output.ledger_json(found) if as_json else output.ledger_lines(found))
+    told = output.ledger_json(found) if as_json else spell_commands(output.ledger_lines(found))
+    echo(told)
 
 
 @main.command(

@@ -28,7 +28,11 @@ VARIABLE = "FEEDSWAY_CONFIG"
 NO_FILE = {VARIABLE: ""}
 """Environment of a child that takes only what it is told."""
 Value = str | int | float | bool
-_SECRET_NAME = re.compile(r"(?i)(api|access|private|auth)?[-_]?(key|token|secret|passw|credential)")
+_SECRET_NAME = re.compile(
+    r"(?i)(?:^|[-_])(?:api|auth)?(?:key|token|secret|passw(?:or)?d|passphrase|credential)s?(?:$|[-_])"
+)
+_LIKE_A_KEY = 0.85
+"""How near a name must be to a key to be taken for it misspelled, and for no secret."""
 _SECRET_VALUE = re.compile(
     r"(?i)://[^/\s@]+@|[?&](api[-_]?)?(key|token|secret|password)="
     r"|\b(?:(?:sk|pk|rk|xox[abp]|gh[pousr]|hf|glpat)[-_]|AIza|ya29\.)[a-z0-9][\w.-]{14,}"
@@ -181,7 +185,8 @@ def _find_key(file: Path, name: str) -> ConfigKey:
     spelled = name.replace("_", "-")
     if spelled in _BY_NAME:
         return _BY_NAME[spelled]
-    if _SECRET_NAME.search(name):
+    misspelled = difflib.get_close_matches(spelled, _BY_NAME, 1, _LIKE_A_KEY)
+    if _SECRET_NAME.search(name) and not misspelled:
         raise _wrong(
             f"{file} holds {name!r}, which looks like a secret, and none may stand there. "
             "Take it out",

@@ -19,6 +19,7 @@ from agent.cli.script import GROUPS, main, script
 from analysis.cli.main import main as analysis_commands
 from personas.cli import main as personas_commands
 from store.cli.main import main as store_commands
+from tests.e2e.commands import is_root
 
 MODULES: dict[str, click.Group] = {
     "agent": cli,
@@ -27,6 +28,8 @@ MODULES: dict[str, click.Group] = {
     "store": store_commands,
 }
 ROOT = Path(__file__).parents[3]
+OTHER = 12345
+"""A user that is nobody here."""
 AS_SCRIPT = "import sys; from agent.cli.script import main; sys.argv[0] = 'feedsway'; main()"
 
 
@@ -112,6 +115,17 @@ def test_results_name_commands_of_the_script_too(tmp_path: Path) -> None:
 def test_the_installed_script_is_the_group_that_is_tested_here() -> None:
     told = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["scripts"]
     assert told == {"feedsway": f"{main.__module__}:{main.__name__}"}
+
+
+@pytest.mark.skipif(not is_root(), reason="only root gives a file away")
+def test_another_s_file_is_told_of_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FEEDSWAY_CONFIG")
+    (tmp_path / "feedsway.toml").touch()
+    os.chown(tmp_path / "feedsway.toml", OTHER, -1)
+    for words in (["store", "runs"], ["status"]):
+        said = CliRunner().invoke(script, words, prog_name="feedsway").stderr
+        assert said.count("another user's") == 1
 
 
 def test_help_loads_no_other_package_s_commands(tmp_path: Path) -> None:

@@ -103,6 +103,8 @@ def test_paths_begin_at_the_file_s_folder(tmp_path: Path, monkeypatch: pytest.Mo
     ("text", "words"),
     [
         ("modle = 1", ["no key 'modle'", "nearest is model", 'Type: model = "embedded/conse"']),
+        ("max-token = 1", ["no key 'max-token'", "Type: max-tokens = 2000000"]),
+        ("monkey = 1", ["no key 'monkey'"]),
         ("zzz = 1", ["no key 'zzz'", "agent config --help"]),
         ("max-cost = 'a'", ["max-cost must be a number from 0 on", "Type: max-cost = 5.0"]),
         ("max-cost = -1", ["a number from 0 on", "'-1'"]),
@@ -133,6 +135,8 @@ def test_what_is_wrong_is_one_sentence_that_says_what_to_type(
     [
         'OPENAI_API_KEY = "sk-abcdefghijklmnopqrstu"',
         'api-key = "x"',
+        'apikey = "x"',
+        'github_tokens = "x"',
         'hf_token = "x"',
         'password = "x"',
         'model = "sk-abcdefghijklmnopqrstu"',

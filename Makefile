@@ -83,4 +83,4 @@ mutants: $(STAMP) ## Break the code in 200 places and see whether the tests noti
 	$(BIN)/python -m tests.mutants --sample 200 --seed 1
 
 clean: ## Remove the virtual environment and caches; data/ stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -263,5 +264,8 @@ def declare_headed(text: str) -> Callable[[Command], Command]:
 
 
 def data_to_type(data: Path) -> str:
-    """Return the option that names a data folder, with a space before it; none for the default."""
-    return "" if str(data) == "data" == default_data() else f" --data {data}"
+    """Return the option that names a data folder; nothing where a command takes it anyhow.
+
+    A space stands before it.
+    """
+    return "" if str(data) == default_data() else f" --data {shlex.quote(str(data))}"

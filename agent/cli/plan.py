@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -106,4 +107,5 @@ def plan(as_json: bool, **given: Any) -> None:
     if wish.write is None:
         echo(spell_commands(file), nl=False)
         return
-    echo(spell_commands(f"Type: python -m agent study {wish.write} --dry-run"))
+    file_to_type = shlex.quote(str(wish.write))
+    echo(spell_commands(f"Type: python -m agent study {file_to_type} --dry-run"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ def _details(one: ListedStudy, root: Path, where: str) -> list[str]:
     if one.state == "complete":
         report += "" if one.report else f" Type: python -m analysis report {one.name}{where}"
     elif one.state in ("not begun", "interrupted"):
-        file = root / "studies" / one.name / "study.toml"
+        file = shlex.quote(str(root / "studies" / one.name / "study.toml"))
         report += f" To go on, type: python -m agent study {file}{where}"
     return [one.question, report]
 

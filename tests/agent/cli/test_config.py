@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agent.cli import cli
-from agent.cli.run import run
+from agent.cli.run import _config, run
 from agent.daemon.process.child import Child
 from agent.judge.spending_cap import SpendingCap
 from agent.study.cell_process import CellProcess
@@ -23,6 +23,7 @@ from analysis.examples.study import write_example
 from store.cli.configured_group import ConfigOption
 from store.cli.main import main as store_commands
 from store.cli.options import default_data
+from store.runs.data_folder import DataFolder
 from store.terminal.config_file import CONFIG_KEYS, FILE, VARIABLE
 
 
@@ -48,11 +49,15 @@ def invoke(group: click.Group, *words: str, **environment: str) -> Result:
 
 
 def parameters(words: list[str], **environment: str) -> dict[str, Any]:
-    """Return what `run` would be called with."""
+    """Return what `run` would be called with; of a persona, also the digest of what it records."""
     found: dict[str, Any] = {}
 
-    def keep(**values: Any) -> None:
+    @click.pass_context
+    def keep(context: click.Context, /, **values: Any) -> None:
         found.update(values)
+        if values["persona"]:
+            config = _config(context, DataFolder(values["data"]))
+            found.update(digest=config.digest(), recorded=config.model_dump_json())
 
     group = type(cli)("feedsway", reporter=cli.reporter, commands={})
     group.add_command(click.Command("run", params=run.params, callback=keep))
@@ -101,7 +106,10 @@ def test_a_run_records_values_and_not_where_they_come_from(place: Path) -> None:
     words = ["--persona", "p12", "--before", "2", "--after", "2"]
     typed = parameters([*words, "--model", "scripted/yes"])
     write(place, 'model = "scripted/yes"')
-    assert parameters(words) == typed
+    filed = parameters(words)
+    assert filed == typed
+    assert '"model":"scripted/yes"' in filed["recorded"]
+    assert FILE not in filed["recorded"]
 
 
 def test_config_tells_each_value_and_its_source(place: Path) -> None:

@@ -17,6 +17,22 @@ from click.shell_completion import CompletionItem
 from store.cli.options import default_data
 
 Source = Callable[[click.Context], Iterable[str]]
+PLATFORMS = ("playground", "tiktok", "youtube", "instagram", "replay", "recording")
+STRATEGIES = ("plain", "simple", "isq")
+MODELS = (
+    "embedded/conse",
+    "scripted/coin",
+    "scripted/yes",
+    "scripted/no",
+    "openai/gpt-4o",
+    "anthropic/claude-sonnet-5-5",
+    "google/gemini-3.8-flash",
+    "openai/gpt-6-luna",
+    "hfvlm/Qwen/Qwen3-VL-8B-Instruct",
+)
+ENCODERS = ("conse", "open_clip:ViT-B-32/openai")
+VALUE_SETS = ("schwartz", "refined", "foundations")
+"""Names that stand here too, since the modules that have them load a quarter of a second."""
 
 
 def _list_personas(_: click.Context) -> Iterable[str]:
@@ -38,30 +54,12 @@ def _list_both(context: click.Context) -> Iterable[str]:
     return [*_list_studies(context), *_list_runs(context)]
 
 
-def _list_platforms(_: click.Context) -> Iterable[str]:
-    from agent.platforms import NAMES
-
-    return NAMES
-
-
-def _list_strategies(_: click.Context) -> Iterable[str]:
-    from personas.strategies import strategies
-
-    return strategies()
-
-
-def _list_models(_: click.Context) -> Iterable[str]:
-    from agent.models.providers import PLANNED_JUDGES
-
-    return ("embedded/conse", "scripted/coin", "scripted/yes", "scripted/no", *PLANNED_JUDGES)
-
-
-def _list_encoders(_: click.Context) -> Iterable[str]:
-    return ("conse", "open_clip:ViT-B-32/openai")
-
-
 def _list_value_sets(_: click.Context) -> Iterable[str]:
-    return ("schwartz", "refined", "foundations")
+    return VALUE_SETS
+
+
+def _list_of(names: Sequence[str]) -> Source:
+    return lambda _: names
 
 
 def _folders(context: click.Context, kind: str) -> list[str]:
@@ -78,13 +76,13 @@ def _folders(context: click.Context, kind: str) -> list[str]:
 
 OPTIONS: dict[str, Source] = {
     "--persona": _list_personas,
-    "--platform": _list_platforms,
-    "--strategy": _list_strategies,
-    "--model": _list_models,
-    "--judge": _list_models,
-    "--checker": _list_models,
-    "--describe-by": _list_models,
-    "--encoder": _list_encoders,
+    "--platform": _list_of(PLATFORMS),
+    "--strategy": _list_of(STRATEGIES),
+    "--model": _list_of(MODELS),
+    "--judge": _list_of(MODELS),
+    "--checker": _list_of(MODELS),
+    "--describe-by": _list_of(MODELS),
+    "--encoder": _list_of(ENCODERS),
     "--run": _list_runs,
     "--yoke": _list_runs,
     "--of": _list_runs,
@@ -93,7 +91,7 @@ OPTIONS: dict[str, Source] = {
 }
 ARGUMENTS: dict[str, Source] = {
     "persona": _list_personas,
-    "platform": _list_platforms,
+    "platform": _list_of(PLATFORMS),
     "run": _list_runs,
     "first": _list_runs,
     "second": _list_runs,

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agent.cli import cli
+from agent.cli.options import data_to_type
 from agent.cli.run import _config, run
 from agent.daemon.process.child import Child
 from agent.judge.spending_cap import SpendingCap
@@ -100,6 +101,17 @@ def test_the_other_command_lines_and_python_take_the_data_folder_too(
     assert len(json.loads(invoke(store_commands, "runs", "--json").stdout)) > 3
     assert invoke(analysis_commands, "summary", "latest").exit_code == 0
     assert default_data() == "filed"
+
+
+def test_a_data_folder_is_named_unless_a_command_takes_it_anyhow(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert data_to_type(Path("data")) == ""
+    assert data_to_type(Path("my data")) == " --data 'my data'"
+    write(place, 'data = "filed"')
+    assert (data_to_type(Path("filed")), data_to_type(Path("data"))) == ("", " --data data")
+    monkeypatch.setenv("FEEDSWAY_DATA", "set")
+    assert (data_to_type(Path("set")), data_to_type(Path("data"))) == ("", " --data data")
 
 
 def test_a_run_records_values_and_not_where_they_come_from(place: Path) -> None:

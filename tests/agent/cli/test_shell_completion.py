@@ -12,9 +12,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from agent import platforms
+from agent.cli.completed_values import ENCODERS, MODELS, PLATFORMS, STRATEGIES, VALUE_SETS
 from agent.cli.script import COMPLETE_VARIABLE, script
+from agent.models.providers import PLANNED_JUDGES, find_capabilities
+from personas.strategies import strategies
+from personas.values import value_set
+from store.encoders import check
 
-AS_SCRIPT = "import sys; from agent.cli.script import main; sys.argv[0] = 'feedsway'; main()"
 RUN = "20261123-012242-p12-playground-8ad4"
 LIMIT_S = 0.4
 """Of processor time, so that a busy machine does not count."""
@@ -93,6 +98,17 @@ def test_names_are_completed(place: Path, line: str, found: list[str]) -> None:
     assert complete(place, line) == found
 
 
+def test_names_are_those_that_the_commands_know() -> None:
+    assert PLATFORMS == platforms.NAMES
+    assert strategies() == STRATEGIES
+    for name in MODELS:
+        find_capabilities(name)
+    assert set(PLANNED_JUDGES) < set(MODELS)
+    for name in ENCODERS:
+        check(name)
+    assert [value_set(name).id for name in VALUE_SETS] == list(VALUE_SETS)
+
+
 def test_a_wrong_file_of_usual_values_is_no_noise(place: Path) -> None:
     (place / "feedsway.toml").write_text("modle = 1", "utf-8")
     asked = {"FEEDSWAY_CONFIG": str(place / "feedsway.toml")}
@@ -103,11 +119,12 @@ def test_a_wrong_file_of_usual_values_is_no_noise(place: Path) -> None:
     assert f"plain,{RUN}" in complete(place, "feedsway store show ", **asked)
 
 
-def test_completing_is_quick(place: Path) -> None:
+@pytest.mark.parametrize("line", ["store show 2026", "run --platform t", "run --model e"])
+def test_completing_is_quick(place: Path, line: str) -> None:
     took = []
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        complete(place, "feedsway store show 2026")
+        complete(place, f"feedsway {line}")
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(took) < LIMIT_S

@@ -44,14 +44,14 @@ def config(example: bool, as_json: bool) -> None:
     if example:
         echo(example_file(), nl=False)
         return
-    config = read_config(os.environ, Path.cwd())
+    config = read_config(os.environ, Path())
     rows = [(key.name, *_find_value(key.name, config)) for key in CONFIG_KEYS]
     if as_json:
         told = {name: {"value": value, "from": source} for name, value, source in rows}
         files = [str(path) for path in config.files]
         echo(json.dumps({"files": files, "options": told}, indent=2))
         return
-    shown = [(name, "-" if value is None else str(value), source) for name, value, source in rows]
+    shown = [(name, _as_word(value), source) for name, value, source in rows]
     width = max(len(value) for _, value, _ in shown)
     for name, value, source in shown:
         echo(f"{name:<12} {value:<{width}}  {source}")
@@ -59,6 +59,12 @@ def config(example: bool, as_json: bool) -> None:
         echo(tell_others_file(path), err=True)
     if not config.files:
         echo(f"No {FILE} is read. Type: python -m agent config --example > {FILE}", err=True)
+
+
+def _as_word(value: str | float | None) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "-" if value is None else str(value)
 
 
 def _find_value(name: str, config: ConfigFiles) -> tuple[str | float | None, str]:

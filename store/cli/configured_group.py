@@ -50,7 +50,7 @@ class ConfiguredGroup(CommandGroup):
 
     def _read_defaults(self) -> dict[str, dict[str, Any]]:
         """Return the values of the file, by command and parameter."""
-        config = read_config(os.environ, Path.cwd())
+        config = read_config(os.environ, Path())
         for path in config.passed_over:
             echo(tell_others_file(path), err=True)
         return {

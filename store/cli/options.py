@@ -82,7 +82,7 @@ def default_data() -> str:
     """Return the data folder, or its URL, where nobody has typed ``--data``."""
     if named := os.environ.get("FEEDSWAY_DATA"):
         return named
-    said = read_config(os.environ, Path.cwd()).values.get("data")
+    said = read_config(os.environ, Path()).values.get("data")
     return "data" if said is None else str(said.value)
 
 

@@ -31,9 +31,13 @@ def spell_commands(text: str) -> str:
 
 
 def python_to_type() -> str:
-    """Return what to type for this Python: its path, unless its environment is activated."""
-    activated = os.environ.get("VIRTUAL_ENV") == sys.prefix or sys.prefix == sys.base_prefix
-    return "python" if activated else _path_to_type(Path(sys.prefix) / "bin" / "python")
+    """Return what to type for this Python: a name that leads to it, or else its path."""
+    if os.environ.get("VIRTUAL_ENV") == sys.prefix:
+        return "python"
+    if sys.prefix != sys.base_prefix:
+        return _path_to_type(Path(sys.prefix) / "bin" / "python")
+    name = Path(sys.executable or "python").name
+    return name if _leads_to(name, sys.executable) else _path_to_type(Path(sys.executable))
 
 
 def _is_script() -> bool:
@@ -45,11 +49,14 @@ def _is_script() -> bool:
 
 def _script_to_type() -> str:
     """Return the script's name where the shell finds this one by it, and else its path."""
-    called, found = sys.argv[0], shutil.which(SCRIPT)
-    found_by_name = found is not None and os.path.realpath(found) == os.path.realpath(called)
-    if found_by_name or Path(called).name != SCRIPT:
-        return SCRIPT
-    return _path_to_type(Path(called))
+    called = Path(sys.argv[0])
+    return SCRIPT if called.name != SCRIPT or _leads_to(SCRIPT, called) else _path_to_type(called)
+
+
+def _leads_to(name: str, program: Path | str) -> bool:
+    """Return whether the shell finds this program by a name."""
+    found = shutil.which(name)
+    return found is not None and os.path.realpath(found) == os.path.realpath(program)
 
 
 def _path_to_type(path: Path) -> str:

@@ -159,12 +159,28 @@ def _find_files(environment: Mapping[str, str], here: Path) -> tuple[list[Path],
         return ([Path(named)] if named else []), []
     from platformdirs import user_config_path
 
-    above = (folder / FILE for folder in (here, *here.parents))
-    nearest = next((path for path in above if path.is_file()), None)
+    above = (folder / FILE for folder in _list_above(here))
+    nearest = next((path for path in above if _is_there(path)), None)
     of_user = user_config_path("feedsway") / FILE
-    found = [path for path in (nearest, of_user) if path is not None and path.is_file()]
+    found = [path for path in (nearest, of_user) if path is not None and _is_there(path)]
     ours = [path for path in found if path.stat().st_uid in (os.getuid(), 0)]
     return list(dict.fromkeys(ours)), [path for path in found if path not in ours]
+
+
+def _list_above(here: Path) -> tuple[Path, ...]:
+    """Return a folder and those above it; none where the working folder was deleted."""
+    try:
+        whole = here.absolute()
+    except OSError:
+        return ()
+    return (whole, *whole.parents)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # in a folder that may not be searched
+        return False
 
 
 def _read(file: Path) -> dict[str, Value]:

@@ -40,6 +40,23 @@ def test_a_module_is_called_by_a_python_that_works_here(
     assert "'some folder/.venv/bin/python' -m store runs" in spelled(TEXT, "python -m agent")
 
 
+def test_a_python_of_no_environment_is_called_by_a_name_that_leads_to_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own = tmp_path / "bin" / "python3"
+    own.parent.mkdir()
+    own.touch()
+    own.chmod(0o755)
+    monkeypatch.delenv("VIRTUAL_ENV")
+    monkeypatch.setattr(sys, "prefix", sys.base_prefix)
+    monkeypatch.setattr(sys, "executable", str(own))
+    monkeypatch.setenv("PATH", str(own.parent))
+    assert python_to_type() == "python3"
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.chdir(tmp_path)
+    assert python_to_type() == "bin/python3"
+
+
 @pytest.mark.parametrize(
     "text",
     ["python -m agent.playground --port 0", "python -m pip install x", "mypython -m agent run", ""],

@@ -82,6 +82,28 @@ def test_a_file_of_another_user_is_passed_over(
     assert f"export {VARIABLE}={file}" in tell_others_file(file)
 
 
+def test_a_folder_that_may_not_be_searched_or_is_gone_has_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.is_file
+
+    def refuse(path: Path) -> bool:  # root, as tests may be, searches everything
+        if path.parent == tmp_path:
+            raise PermissionError(path)
+        return real(path)
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    file = write(tmp_path / "project", "headed = true")
+    assert read_config({}, file.parent / "below").files == (file,)
+    file.unlink()
+    assert read_config({}, file.parent).files == ()
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert read_config({}, Path()).files == ()
+
+
 def test_paths_begin_at_the_file_s_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = tmp_path / "project"
     write(project, 'data = "kept"\nbrowser = "tools/chromium"\n')

@@ -61,19 +61,24 @@ def config(example: bool, as_json: bool) -> None:
         echo(f"No {FILE} is read. Type: python -m agent config --example > {FILE}", err=True)
 
 
-def _as_word(value: str | float | None) -> str:
+def _as_word(value: str | float | bool | None) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return "-" if value is None else str(value)
 
 
-def _find_value(name: str, config: ConfigFiles) -> tuple[str | float | None, str]:
-    """Return the value of an option that nobody typed, and who gives it."""
+def _find_value(name: str, config: ConfigFiles) -> tuple[str | float | bool | None, str]:
+    """Return the value of an option that nobody typed, and who gives it.
+
+    A password or a token in an address is hidden.
+    """
+    from agent.daemon.redact_secrets import SecretRedactor
+
     options = {one.config_key(): one for one in run.params if isinstance(one, ConfigOption)}
     option = options[name]
     variable = str(option.envvar or "")
     if os.environ.get(variable):
-        return os.environ[variable], variable
+        return SecretRedactor().text(os.environ[variable]), variable
     if name in config.values:
         said = config.values[name]
         return said.value, str(said.file)

@@ -6,6 +6,7 @@ A group's package is loaded when the group is used, not for the script's own hel
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import click
 
@@ -36,10 +37,18 @@ def _load_personas() -> click.Command:
     return main
 
 
-GROUPS: dict[str, tuple[Callable[[], click.Command], str]] = {
-    "store": (_load_store, "What is kept: list, search, index, export, back up."),
-    "analysis": (_load_analysis, "What it means: sway, I_avg, reports, planning."),
-    "personas": (_load_personas, "Who is watching: list, show, import."),
+@dataclass(frozen=True)
+class LazyGroup:
+    """The commands of another package, which are loaded when they are used."""
+
+    load: Callable[[], click.Command]
+    meaning: str
+
+
+GROUPS = {
+    "store": LazyGroup(_load_store, "What is kept: list, search, index, export, back up."),
+    "analysis": LazyGroup(_load_analysis, "What it means: sway, I_avg, reports, planning."),
+    "personas": LazyGroup(_load_personas, "Who is watching: list, show, import."),
 }
 
 
@@ -51,8 +60,7 @@ class ScriptGroup(ConfiguredGroup):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in GROUPS:
-            load, _ = GROUPS[cmd_name]
-            return load()
+            return GROUPS[cmd_name].load()
         return super().get_command(ctx, cmd_name)
 
     def needs_file(self, args: Sequence[str]) -> bool:
@@ -66,10 +74,11 @@ class ScriptGroup(ConfiguredGroup):
                 [
                     (name, self.commands[name].get_short_help_str(width))
                     for name in super().list_commands(ctx)
+                    if not self.commands[name].hidden
                 ]
             )
         with formatter.section("Groups of commands"):
-            formatter.write_dl([(name, meaning) for name, (_, meaning) in GROUPS.items()])
+            formatter.write_dl([(name, group.meaning) for name, group in GROUPS.items()])
 
 
 script = ScriptGroup(
@@ -106,5 +115,6 @@ def main() -> None:
     if COMPLETE_VARIABLE in os.environ:
         from agent.cli.completed_values import complete_values
 
-        complete_values([*script.commands.values(), *(load() for load, _ in GROUPS.values())])
+        groups = [group.load() for group in GROUPS.values()]
+        complete_values([*script.commands.values(), *groups])
     script(prog_name=SCRIPT, complete_var=COMPLETE_VARIABLE)

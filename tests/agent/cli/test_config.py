@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -135,6 +136,9 @@ def test_config_tells_each_value_and_its_source(place: Path) -> None:
     assert told["options"]["model"] == {"value": "scripted/yes", "from": str(place / FILE)}
     assert told["options"]["browser"] == {"value": "chromium", "from": "FEEDSWAY_BROWSER"}
     assert told["options"]["data"] == {"value": "data", "from": "default"}
+    shown = invoke(cli, "config", FEEDSWAY_BROWSER="wss://me:hunter2@host/?token=abcdef").stdout
+    assert "wss://" in shown
+    assert not {"hunter2", "abcdef"} & set(re.findall(r"\w+", shown))
     assert invoke(cli, "config", "--example").stdout.startswith("# Options that are the same")
 
 

@@ -46,6 +46,9 @@
     │  ├─ MergeRefused(path, problem) a folder that is not united with others now
     │  ├─ UnknownGroup(name)          this machine has no such group of users
     │  └─ ProfileInUse(account)       a browser writes the profile that is to be backed up
+    ├─ PlugInFault             somebody else's package (``plug_ins``)
+    │  ├─ PlugInBroken(label)         it cannot be loaded, or is not what it says
+    │  └─ PlugInClash(name)           its name is taken
     └─ BadLadder(path)         a record of a training makes no sense (``results.trainings``)
 """
 
@@ -192,6 +195,27 @@ class EncoderUnavailable(EncoderFault):
     def __init__(self, name: str, problem: str, fix: str) -> None:
         self.name = name
         super().__init__(f"The encoder {name!r} cannot be loaded: {problem}. {fix}")
+
+
+class PlugInFault(StoreError):
+    """A plug-in cannot be used: somebody else's package, or two of them."""
+
+
+class PlugInBroken(PlugInFault):
+    """A plug-in that cannot be loaded, or is not what it says."""
+
+    def __init__(self, label: str, problem: str, fix: str) -> None:
+        super().__init__(f"The {label} cannot be used: {problem}. Type: {fix}")
+
+
+class PlugInClash(PlugInFault):
+    """A name that two plug-ins have, or a plug-in and feedsway itself."""
+
+    def __init__(self, noun: str, name: str, holders: Sequence[str], package: str) -> None:
+        super().__init__(
+            f"The {noun} {name} is declared by {' and by '.join(holders)}, and nobody can tell "
+            f"which is meant. Type: pip uninstall {package}"
+        )
 
 
 class IndexFault(StoreError):

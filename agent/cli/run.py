@@ -63,7 +63,9 @@ Examples:
     show_default=True,
     help="What is watched: playground, tiktok, youtube, instagram, replay or recording.",
 )
-@click.option("--strategy", default="simple", show_default=True, help="plain, simple or isq.")
+@click.option(
+    "--strategy", default="simple", show_default=True, help="plain, simple, isq, or a plug-in's."
+)
 @click.option("--model", default="embedded/conse", show_default=True, help="Who answers.")
 @click.option(
     "--arm",

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from analysis.estimators.custom_estimators import CustomEstimates
 from analysis.estimators.study_results import BORROWED, DesignOffer
+from analysis.report.added_estimates import AddedEstimator, added_estimators, with_added
 from analysis.report.example_frames import Budget, Sheets, sheets
 from analysis.report.feeds import (
     DwellRow,
@@ -84,6 +86,7 @@ class Chapter:
     lost: Losses
     judges: tuple[JudgeView, ...]
     offers: tuple[tuple[DesignOffer, TracedNumber], ...]
+    added: tuple[AddedEstimator, ...]
 
 
 MOST_OPEN = 3
@@ -149,6 +152,7 @@ def _chapter(scene: GroupRows, number: int, rng: np.random.Generator, budget: Bu
         lost=lost_runs(scene),
         judges=judge_views(scene),
         offers=tuple((offer, fits.words(offer.why)) for offer in _offers(scene)),
+        added=added_estimators(scene),
     )
 
 
@@ -188,6 +192,7 @@ class Finding:
     look: SequentialLook | None
     gate: tuple[GateCheck, ...]
     labels: tuple[LabelShare, ...]
+    added: tuple[CustomEstimates, ...]
 
 
 @dataclass(frozen=True)
@@ -209,7 +214,7 @@ def write_report(material: Material, folder: Path, seed: int, now: datetime) -> 
     ``seed``: of everything that is drawn at random: nulls, permutations, frames.
     Raises ``NothingToCompare`` without a run, ``DataUnwritable`` for a folder that takes nothing.
     """
-    measures = measure(material, np.random.default_rng(seed))
+    measures = with_added(measure(material, np.random.default_rng(seed)), seed)
     rendered = render(compose(measures, seed, now))
     files = {PAGE: rendered.html.encode()}
     written = write_folder(folder, files, tables(measures, rendered), TABLES)
@@ -233,6 +238,7 @@ def findings_of(measures: Measures) -> tuple[Finding, ...]:
             look=group.primary.look,
             gate=group.gate,
             labels=group.labels,
+            added=group.added,
         )
         for group in measures.groups
     )
@@ -251,4 +257,9 @@ def findings_text(findings: Sequence[Finding]) -> str:
             look = one.look
             tested += f" (look {look.number} of {look.of}: {look.spent:.2g} could be spent)"
         lines.append(f"  {one.design}  {estimate_text(one.estimate)}{tested}")
+        for other in one.added:
+            lines.append(f"  {other.made_by}{': ' if other.problem else ''}{other.problem}")
+            lines += [
+                f"    {name}  {estimate_text(each)}" for name, each in other.estimates.items()
+            ]
     return "\n".join(lines)

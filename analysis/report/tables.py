@@ -69,8 +69,17 @@ def tables(measures: Measures, rendered: Rendered) -> list[ReportTable]:
             groups,
             _matrix,
         ),
+        *_others(groups),
         numbers_table(rendered),
     ]
+
+
+def _others(groups: tuple[MeasuredGroup, ...]) -> list[ReportTable]:
+    """The table of other packages' estimators, where there is any."""
+    if not any(group.added for group in groups):
+        return []
+    columns = "estimator package version code name"
+    return [_table("estimators_of_others", columns, _ESTIMATE, groups, _added)]
 
 
 def numbers_table(rendered: Rendered) -> ReportTable:
@@ -372,3 +381,12 @@ def _matrix(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
             for i, persona in enumerate(personas):
                 for j, feed_of in enumerate(personas):
                     yield (*named, persona, feed_of, window, float(shares[i, j]))
+
+
+def _added(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
+    for one in group.added:
+        by = (one.made_by.name, one.made_by.package, one.made_by.version, one.made_by.code)
+        if one.problem:
+            yield (*by, "", *_estimate(Estimate(NAN, unit="", reason=one.problem)))
+        for name, told in one.estimates.items():
+            yield (*by, name, *_estimate(told))

@@ -17,6 +17,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, field_validator
 
 from store.jsonl.base_record import Record
 from store.jsonl.paths import FrameHash, PathName, PerceptualHash, is_name
+from store.runs.plug_in_marks import PlugInMark
 from store.untrusted.clean_fields import (
     MOST_COUNT,
     ForeignCost,
@@ -105,6 +106,8 @@ class Provenance(Record):
     python: str
     system: str
     libraries: dict[str, str]
+    plug_ins: tuple[PlugInMark, ...] = ()
+    """Those that the run used, of other people's packages."""
 
 
 class RunStarted(Record):
@@ -161,6 +164,8 @@ class RunResumed(Record):
     position: Whole
     code_version: str
     browser: str
+    plug_ins: tuple[PlugInMark, ...] = ()
+    """Those that it goes on with."""
 
 
 class Video(Record):

@@ -1,0 +1,36 @@
+"""Plug-ins as ledgers name them: package, version and code."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from store.jsonl.base_record import Record
+from store.plug_ins import PlugIn
+from store.untrusted.clean_fields import ForeignText
+
+
+class PlugInMark(Record):
+    """A plug-in that was used, and the package that it came in."""
+
+    kind: Literal["model", "encoder", "strategy", "platform", "estimator"]
+    name: ForeignText
+    package: ForeignText
+    version: ForeignText
+    code: str
+    """Hash of its source files: 16 digits."""
+
+    @classmethod
+    def of(cls, plug_in: PlugIn) -> Self:
+        """Return the mark of a plug-in."""
+        return cls.model_validate(
+            {
+                "kind": plug_in.kind,
+                "name": plug_in.name,
+                "package": plug_in.package,
+                "version": plug_in.version,
+                "code": plug_in.code,
+            }
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name} of {self.package} {self.version}"

@@ -197,27 +197,6 @@ class EncoderUnavailable(EncoderFault):
         super().__init__(f"The encoder {name!r} cannot be loaded: {problem}. {fix}")
 
 
-class PlugInFault(StoreError):
-    """A plug-in cannot be used: somebody else's package, or two of them."""
-
-
-class PlugInBroken(PlugInFault):
-    """A plug-in that cannot be loaded, or is not what it says."""
-
-    def __init__(self, label: str, problem: str, fix: str) -> None:
-        super().__init__(f"The {label} cannot be used: {problem}. Type: {fix}")
-
-
-class PlugInClash(PlugInFault):
-    """A name that two plug-ins have, or a plug-in and feedsway itself."""
-
-    def __init__(self, noun: str, name: str, holders: Sequence[str], package: str) -> None:
-        super().__init__(
-            f"The {noun} {name} is declared by {' and by '.join(holders)}, and nobody can tell "
-            f"which is meant. Type: pip uninstall {package}"
-        )
-
-
 class IndexFault(StoreError):
     """The index cannot be used. It is a cache: it can be made anew."""
 

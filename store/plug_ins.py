@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import re
 import traceback
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from store.errors import PlugInBroken, PlugInClash
+from store.errors import StoreError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -33,6 +33,27 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _SOURCE_ENDS = (".py", ".toml", ".txt", ".json")
 """Ends of the files of a package that make it answer as it does, but for weights."""
 _DIGITS = 16
+
+
+class PlugInFault(StoreError):
+    """A plug-in cannot be used: somebody else's package, or two of them."""
+
+
+class PlugInBroken(PlugInFault):
+    """A plug-in that cannot be loaded, or is not what it says."""
+
+    def __init__(self, label: str, problem: str, fix: str) -> None:
+        super().__init__(f"The {label} cannot be used: {problem}. Type: {fix}")
+
+
+class PlugInClash(PlugInFault):
+    """A name that two plug-ins have, or a plug-in and feedsway itself."""
+
+    def __init__(self, noun: str, name: str, holders: Sequence[str], package: str) -> None:
+        super().__init__(
+            f"The {noun} {name} is declared by {' and by '.join(holders)}, and nobody can tell "
+            f"which is meant. Type: pip uninstall {package}"
+        )
 
 
 @dataclass(frozen=True)
@@ -147,7 +168,8 @@ def _load(plug_in: PlugIn) -> object:
         return plug_in.target.load()
     except Exception as error:
         problem = f"loading it fails with {plug_in.tell_error(error)}"
-        fix = f"python -c 'import {plug_in.target.module}'"
+        module, attribute = plug_in.target.module, plug_in.target.attr.partition(".")[0]
+        fix = f"python -c 'from {module} import {attribute or '*'}'"
         raise PlugInBroken(plug_in.label, problem, fix) from error
 
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
-from analysis.data.exposures import Views
+from analysis.data.exposures import AFTER, BEFORE, NONE, RunInfo, Views, table
 from analysis.statistics.estimate import Estimate
-from store.errors import PlugInFault
-from store.plug_ins import ESTIMATORS, PlugIn, PlugInKind
+from store.plug_ins import ESTIMATORS, PlugIn, PlugInFault, PlugInKind
+from store.runs.ledger_lines import Windows
 from store.runs.plug_in_marks import PlugInMark
+from store.terminal.printing import count_of
 from store.untrusted.clean_text import show_line
 
 __all__ = ["CustomEstimates", "CustomEstimator", "Estimate", "Views", "estimate_by_plug_ins"]
@@ -56,6 +58,36 @@ def estimate_by_plug_ins(
     if not installed:
         return ()
     return tuple(_estimate(plug_in, views.of_runs(members), seed) for plug_in in installed)
+
+
+def try_estimator(plug_in: PlugIn) -> str:
+    """Let an estimator see made-up rows, and none at all; raises ``PlugInBroken``.
+
+    Returns what it gave, in words.
+    """
+    rng = np.random.default_rng(0)
+    names: list[str] = []
+    for runs in (0, 1, 4):
+        function = plug_in.load()
+        if not callable(function):
+            raise plug_in.refuse("it is no function")
+        names = list(_check(plug_in, function(_make_rows(runs, rng), rng)))
+    return f"{count_of(len(names), 'number')}: {', '.join(names)}"
+
+
+def _make_rows(runs: int, rng: np.random.Generator) -> Views:
+    """Make up the rows of some runs, every fifth without an answer."""
+    infos = [RunInfo(f"made-up-{run}", f"p{run:02}", windows=Windows()) for run in range(runs)]
+    rows = []
+    for run, position in product(range(runs), range(100)):
+        missing = position % 5 == 4
+        answer = NONE if missing else int(rng.integers(2))
+        phase = BEFORE if position < 50 else AFTER
+        batch = position // 12
+        times = (np.nan, np.nan, 2.0, 8.0, 0.1)
+        place = (run, position, batch, batch, phase, answer, int(missing), 0)
+        rows.append((*place, *times, f"v{run}-{position}", 0))
+    return table(infos, rows)
 
 
 def _estimate(plug_in: PlugIn, views: Views, seed: int) -> CustomEstimates:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -56,7 +57,7 @@ from analysis.report.sway_results import (
     drift_curves,
     forest,
 )
-from analysis.report.tables import tables
+from analysis.report.tables import DIFFERENCES, tables
 from analysis.statistics.estimate import Estimate, as_json
 from analysis.statistics.group_sequential import SequentialLook
 
@@ -259,7 +260,13 @@ def findings_text(findings: Sequence[Finding]) -> str:
         lines.append(f"  {one.design}  {estimate_text(one.estimate)}{tested}")
         for other in one.added:
             lines.append(f"  {other.made_by}{': ' if other.problem else ''}{other.problem}")
-            lines += [
-                f"    {name}  {estimate_text(each)}" for name, each in other.estimates.items()
-            ]
+            lines += [f"    {name}  {_plain(each)}" for name, each in other.estimates.items()]
     return "\n".join(lines)
+
+
+def _plain(estimate: Estimate) -> str:
+    """Return an estimate as the terminal shows it; without a plus where it is no difference."""
+    from analysis.terminal.run_text import estimate_text
+
+    text = estimate_text(estimate)
+    return text if estimate.unit in DIFFERENCES else re.sub(r" *\+(?=\d)", " ", text).strip()

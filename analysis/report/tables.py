@@ -20,7 +20,7 @@ _GROUP = ("platform", "strategy", "model")
 _OF_RUN = ("run_id", "persona", "arm", *_GROUP, "replicate")
 _ESTIMATE = ("value", "low", "high", "unit", "clusters", "df", "p", "method", "reason")
 _TESTED = (*_ESTIMATE, "test", "sides", "p_holm")
-_DIFFERENCES = ("pp", "points")  # units of what is 0 where nothing happens
+DIFFERENCES = ("pp", "points")  # units of what is 0 where nothing happens
 _ANSWERS = {YES: "yes", NO: "no", NONE: None}
 _STUDENT = "Student's t"
 _PERMUTED = "permuting which run belongs to whom"
@@ -105,7 +105,7 @@ def _table(
 
 def _estimate(told: Estimate) -> tuple[Cell, ...]:
     """An estimate; that a share or a time is not 0 is no hypothesis, and has no p-value."""
-    p = told.p if told.unit in _DIFFERENCES else NAN
+    p = told.p if told.unit in DIFFERENCES else NAN
     return (
         told.value,
         told.low,
@@ -121,7 +121,7 @@ def _estimate(told: Estimate) -> tuple[Cell, ...]:
 
 def _by_student(told: Estimate) -> tuple[Cell, ...]:
     """An estimate whose p-value, if it has one, is Student's t."""
-    tested = told.unit in _DIFFERENCES and not math.isnan(told.p)
+    tested = told.unit in DIFFERENCES and not math.isnan(told.p)
     return (*_estimate(told), *((_STUDENT, "two", NAN) if tested else ("", "", NAN)))
 
 

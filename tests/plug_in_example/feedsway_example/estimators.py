@@ -10,11 +10,14 @@ DRAWS = 1000
 
 
 def first_batch(views: Views, rng: np.random.Generator) -> Mapping[str, Estimate]:
-    """Return the mean over runs of the share of yes among the first 12 judged videos."""
-    shares = np.array([100 * views.one(run).answer[:12].clip(0).mean() for run in runs_of(views)])
+    """Return the mean over runs of the share of yes among the first 12 videos with an answer."""
+    judged = views.select(views.judged)
+    runs = [judged.one(run) for run in range(len(judged.runs))]
+    shares = np.array([100 * run.answer[:12].mean() for run in runs if len(run)])
     if len(shares) < 2:
-        value = float(shares.mean()) if len(shares) else float("nan")
-        return {"yes in the first batch": Estimate(value, unit="%", reason="one run only")}
+        why = "an interval over runs needs two" if len(shares) else "no video has an answer"
+        value = shares[0] if len(shares) else np.nan
+        return {"yes in the first batch": Estimate(value, unit="%", reason=why)}
     drawn = rng.choice(shares, (DRAWS, len(shares))).mean(axis=1)
     low, high = np.quantile(drawn, [0.025, 0.975])
     made = Estimate(
@@ -26,8 +29,3 @@ def first_batch(views: Views, rng: np.random.Generator) -> Mapping[str, Estimate
         clusters=len(shares),
     )
     return {"yes in the first batch": made}
-
-
-def runs_of(views: Views) -> list[int]:
-    """Return the runs that have a row."""
-    return [run for run in range(len(views.runs)) if len(views.one(run))]

@@ -14,7 +14,7 @@ from PIL import Image
 from agent import platforms
 from agent.doctor.machine import DoctorCheck
 from agent.drivers.base import SiteAnswer
-from agent.errors import AgentError
+from agent.errors import RunFault, UserError
 from agent.models import load_here, providers
 from agent.models.base import Model, Question
 from agent.platforms import load_platform
@@ -61,8 +61,11 @@ def _check(kind: PlugInKind, plug_in: PlugIn, check: PlugInCheck, *, needed: boo
     try:
         kind.find(plug_in.name)
         holds = check(plug_in)
-    except (AgentError, StoreError) as error:
+    except (UserError, StoreError) as error:
         return DoctorCheck(name, ok=False, found=package, fix=str(error), needed=needed)
+    except RunFault as error:
+        problem = str(plug_in.refuse(str(error)))
+        return DoctorCheck(name, ok=False, found=package, fix=problem, needed=needed)
     except Exception as error:  # noqa: BLE001 - whatever a stranger's code raises
         problem = str(plug_in.refuse(f"a check fails with {plug_in.tell_error(error)}"))
         return DoctorCheck(name, ok=False, found=package, fix=problem, needed=needed)

@@ -14,7 +14,7 @@ from typing import Any
 
 from agent.errors import AgentError, ModelFailed, TimedOut
 from agent.model_settings import ModelSettings
-from agent.models import load_here
+from agent.models import check, load_here
 from agent.models.base import Model, Question, Reply
 from agent.models.local_server import worker_messages as messages
 from agent.models.local_server.worker_errors import read_error, write_error
@@ -42,6 +42,7 @@ class HostedModel:
     def describe(self) -> bytes:
         """Load the model and describe it, or say why it cannot be loaded."""
         try:
+            check(self._name)  # a node may lack the package that it comes in
             self._model = load_here(self._name, settings=self._settings)
         except (AgentError, StoreError) as error:
             return json.dumps(write_error(error)).encode()

@@ -29,6 +29,7 @@ from store.runs.plug_in_marks import PlugInMark
 from store.runs.rejudgements import judgement_files, read_judgements
 from tests.e2e.commands import feedsway, ledgers, only
 from tests.plug_in_packages import SOURCE, forget, install, seen, write_package
+from tests.store.cluster.ray_nodes import simulated_nodes
 from tests.store.samples import COLOURS, keep_run
 
 PAGE = (Path(__file__).parents[2] / "docs" / "plug-ins.md").read_text("utf-8")
@@ -402,3 +403,27 @@ def test_a_study_runs_with_plug_ins_and_refuses_another_state_of_them(
     assert done.returncode == 1
     logs = "".join(path.read_text("utf-8") for path in data.glob("studies/own/logs/*.log"))
     assert "The model example/captions has changed since study own was begun" in logs
+
+
+@pytest.mark.drill
+def test_a_cluster_asks_a_plug_in_and_says_where_it_is_not(
+    site: Path, tmp_path: Path, data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_it, without = finding(site), dict(os.environ)
+    words = ["rejudge", "r1", "--model", "example/captions", "--on", "ray"]
+    words += ["--data", str(data.root)]
+    with simulated_nodes(1) as nodes:
+        done = feedsway(*words, env={**nodes.environment, "PYTHONPATH": with_it["PYTHONPATH"]})
+        assert done.returncode == 2, done.stderr
+        assert "There is no model 'example/captions'" in done.stderr
+    monkeypatch.setenv("PYTHONPATH", with_it["PYTHONPATH"])
+    with simulated_nodes(1) as nodes:
+        done = feedsway(*words, env=nodes.environment)
+        assert done.returncode == 0, done.stderr
+        assert "4 questions answered about 1 run." in done.stdout
+        done = feedsway(*words, "--seed", "2", env={**nodes.environment, **without})
+        assert done.returncode == 2
+    (sitting,) = read_judgements(judgement_files(data.run_dir("r1"))[0]).sittings
+    assert [mark.package for mark in sitting.plug_ins] == ["feedsway-example"]
+    with seen(site):
+        assert sitting.fingerprint == load_here("example/captions").fingerprint

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -164,7 +165,7 @@ def test_what_cannot_be_imported_is_one_sentence(tmp_path: Path, code: str, prob
 def test_what_is_not_what_it_says_is_one_sentence(
     tmp_path: Path, point: str, code: str, problem: str
 ) -> None:
-    loaders = {
+    loaders: dict[str, Callable[[str], object]] = {
         "models": lambda name: load_here(f"{name}/x"),
         "encoders": registry.load,
         "strategies": strategies.hashes,

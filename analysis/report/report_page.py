@@ -172,7 +172,7 @@ def render(page: ReportPage) -> Rendered:
     traces = Traces()
     template = page_environment(traces).get_template("report.html")
     html = template.render(page=page, m=page.methods)
-    return Rendered(html, tuple((traces.place(one.source), one) for one in traces.numbers))
+    return Rendered(html, traces.number_all())
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,8 @@ def rates(models: Sequence[Misalignment]) -> bytes:
     marks, names = grid[0][0].get_legend_handles_labels()
     drawn.legend(marks, names, loc="outside upper center", ncols=len(_RATES), frameon=False)
     if warnings := dict.fromkeys(one.made_up for one in models if one.made_up):
-        drawn.suptitle("\n".join(warnings), color=_WRONG, fontsize=11)
+        # at the foot, since a title would lie over the legend
+        drawn.supxlabel("\n".join(warnings), color=_WRONG, fontsize=12)
     return as_png(drawn)
 
 

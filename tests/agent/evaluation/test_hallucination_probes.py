@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from PIL import Image
+from PIL import Image, ImageOps
 
 from agent.cli import cli
 from agent.errors import BudgetSpent, ModelFailed, ModelSilent
@@ -103,17 +103,23 @@ def test_what_is_made_up_says_so_on_every_picture_and_in_words(
     words = ("--model", "scripted/witness?confuses=attribute", "--out", str(tmp_path / "out"))
     warning = "MADE UP: scripted/editor and scripted/witness?confuses=attribute tell of a frame"
     assert warning in typed(data, *words).stdout
-    for name in ("examples-1-attribute.jpg", "rates.png"):
+    for name, top in (("examples-1-attribute.jpg", True), ("rates.png", False)):
         with Image.open(tmp_path / "out" / name) as picture:
-            head = picture.convert("RGB").crop((0, 0, picture.width, 60))
-            assert "MADEUP" in (ocr.read(head) or "").replace(" ", ""), name
+            start = 0 if top else picture.height - 60
+            strip = picture.crop((0, start, picture.width, start + 60))
+            assert "MADEUP" in words_of(strip), name
     made = CliRunner().invoke(
         cli, ["pairs", "--model", "scripted/editor", "--data", str(data.root)]
     )
     assert "MADE UP: scripted/editor tells of a frame without a look at it." in made.stdout
     with Image.open(find_pairs(data).path.with_suffix(".png")) as picture:
-        head = picture.convert("RGB").crop((0, 0, picture.width, 60))
-        assert "MADEUP" in (ocr.read(head) or "").replace(" ", "")
+        assert "MADEUP" in words_of(picture.crop((300, 0, 900, 30)))
+
+
+def words_of(strip: Image.Image) -> str:
+    """What stands on a strip of a picture, large and with a margin, without spaces."""
+    large = ImageOps.scale(ImageOps.expand(strip.convert("RGB"), 20, "white"), 2)
+    return (ocr.read(large) or "").replace(" ", "")
 
 
 def test_what_a_model_that_looks_tells_is_not_called_made_up() -> None:

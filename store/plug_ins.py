@@ -21,14 +21,17 @@ from store.errors import StoreError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-MODELS, ENCODERS, STRATEGIES, PLATFORMS, ESTIMATORS = GROUPS = (
-    "feedsway.models",
-    "feedsway.encoders",
-    "feedsway.strategies",
-    "feedsway.platforms",
-    "feedsway.estimators",
-)
-"""Groups of entry points."""
+MODELS, ENCODERS = "feedsway.models", "feedsway.encoders"
+STRATEGIES, PLATFORMS = "feedsway.strategies", "feedsway.platforms"
+ESTIMATORS = "feedsway.estimators"
+NOUNS = {
+    MODELS: "model",
+    ENCODERS: "encoder",
+    STRATEGIES: "strategy",
+    PLATFORMS: "platform",
+    ESTIMATORS: "estimator",
+}
+"""Groups of entry points, and what one of each is called."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _SOURCE_ENDS = (".py", ".toml", ".txt", ".json")
 """Ends of the files of a package that make it answer as it does, but for weights."""
@@ -61,7 +64,7 @@ class PlugIn:
     """An entry point, and the package that it comes in."""
 
     kind: str
-    """The group's last part in the singular, such as ``model``."""
+    """What one of its group is called, such as ``model``."""
     name: str
     package: str
     version: str
@@ -110,7 +113,7 @@ class PlugInKind:
 
     @property
     def noun(self) -> str:
-        return _noun(self.group)
+        return NOUNS[self.group]
 
     def names(self) -> tuple[str, ...]:
         """Return the names that packages add."""
@@ -138,12 +141,6 @@ class PlugInKind:
         return same[0]
 
 
-def _noun(group: str) -> str:
-    return group.rpartition(".")[2].removesuffix("s").removesuffix("ie") + (
-        "y" if group.endswith("ies") else ""
-    )
-
-
 @cache
 def _installed(group: str) -> tuple[PlugIn, ...]:
     from importlib.metadata import entry_points  # some hundredths of a second
@@ -159,7 +156,7 @@ def _read(group: str, found: list[EntryPoint]) -> Iterator[PlugIn]:
         package, version = each.dist.metadata["Name"], each.dist.version
         if (each.name, package) not in seen:  # one package may lie in two folders of the path
             seen.add((each.name, package))
-            yield PlugIn(_noun(group), each.name, package, version, each)
+            yield PlugIn(NOUNS[group], each.name, package, version, each)
 
 
 @cache

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -87,6 +88,14 @@ def finding(folder: Path) -> dict[str, str]:
     known = os.environ.get("PYTHONPATH")
     path = os.pathsep.join([str(folder), *([known] if known else [])])
     return {**os.environ, "PYTHONPATH": path}
+
+
+def change(folder: Path) -> Path:
+    """Install the example in another state, under the same version."""
+    source = copytree(SOURCE, folder / "source")
+    judges = source / "feedsway_example" / "judges.py"
+    judges.write_text(judges.read_text("utf-8").replace("0.9", "0.8"), encoding="utf-8")
+    return install(source, folder / "changed")
 
 
 def blocks(language: str) -> list[str]:
@@ -392,12 +401,7 @@ def test_a_study_runs_with_plug_ins_and_refuses_another_state_of_them(
     assert len(kept) == 2
     for ledger in kept:
         assert {mark.kind for mark in ledger.started.provenance.plug_ins} == {"model", "strategy"}
-    changed = tmp_path / "changed"
-    source = tmp_path / "source"
-    subprocess.run(["cp", "-r", str(SOURCE), str(source)], check=True)
-    judges = source / "feedsway_example" / "judges.py"
-    judges.write_text(judges.read_text("utf-8").replace("0.9", "0.8"), encoding="utf-8")
-    install(source, changed)
+    changed = change(tmp_path)
     file.write_text(file.read_text("utf-8").replace("replicates = 1", "replicates = 2"))
     done = feedsway(*words, env=finding(changed))
     assert done.returncode == 1
@@ -423,6 +427,10 @@ def test_a_cluster_asks_a_plug_in_and_says_where_it_is_not(
         assert "4 questions answered about 1 run." in done.stdout
         done = feedsway(*words, "--seed", "2", env={**nodes.environment, **without})
         assert done.returncode == 2
+        changed = {**nodes.environment, "PYTHONPATH": finding(change(tmp_path))["PYTHONPATH"]}
+        done = feedsway(*words, "--seed", "2", env=changed)
+        assert done.returncode == 2, done.stderr
+        assert "The nodes have the model example of feedsway-example 0.1.0 (code " in done.stderr
     (sitting,) = read_judgements(judgement_files(data.run_dir("r1"))[0]).sittings
     assert [mark.package for mark in sitting.plug_ins] == ["feedsway-example"]
     with seen(site):

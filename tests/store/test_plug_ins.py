@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from click.testing import CliRunner
@@ -17,6 +18,7 @@ from personas import strategies
 from store import plug_ins
 from store.encoders import registry
 from store.plug_ins import PlugInBroken, PlugInClash, PlugInKind
+from store.runs.plug_in_marks import PlugInMark
 from tests.plug_in_packages import seen, write_package
 
 JUDGE = """
@@ -37,9 +39,9 @@ def refused(*words: str) -> str:
 
 
 def test_every_group_has_a_kind_of_a_name_that_ledgers_take() -> None:
-    kinds = {PlugInKind(group, ()).noun for group in plug_ins.GROUPS}
-    assert kinds == {"model", "encoder", "strategy", "platform", "estimator"}
-    assert len(plug_ins.GROUPS) == 5
+    kinds = [PlugInKind(group, ()).noun for group in plug_ins.NOUNS]
+    assert set(kinds) == set(get_args(PlugInMark.model_fields["kind"].annotation))
+    assert len(kinds) == 5
 
 
 def test_help_looks_for_none_and_a_run_without_any_loads_none(tmp_path: Path) -> None:

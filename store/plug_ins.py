@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from store.errors import StoreError
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import EntryPoint, EntryPoints
 
 MODELS, ENCODERS = "feedsway.models", "feedsway.encoders"
 STRATEGIES, PLATFORMS = "feedsway.strategies", "feedsway.platforms"
@@ -142,10 +142,17 @@ class PlugInKind:
 
 
 @cache
-def _installed(group: str) -> tuple[PlugIn, ...]:
+def _declared() -> EntryPoints:
+    """Read the entry points of everything that is installed, once a process."""
     from importlib.metadata import entry_points  # some hundredths of a second
 
-    return tuple(_read(group, sorted(entry_points(group=group), key=lambda each: each.name)))
+    return entry_points()
+
+
+@cache
+def _installed(group: str) -> tuple[PlugIn, ...]:
+    found = _declared().select(group=group)
+    return tuple(_read(group, sorted(found, key=lambda each: each.name)))
 
 
 def _read(group: str, found: list[EntryPoint]) -> Iterator[PlugIn]:

@@ -71,6 +71,7 @@ def forget() -> None:
     """Have everything looked up anew, as in a new process."""
     importlib.invalidate_caches()
     for kept in (
+        plug_ins._declared,
         plug_ins._installed,
         plug_ins._load,
         plug_ins._hash_code,

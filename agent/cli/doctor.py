@@ -203,8 +203,8 @@ def _plug_ins(*, needed: bool) -> Iterator[DoctorCheck]:
     from agent.doctor.plug_in_checks import check_plug_ins
     from analysis.estimators import custom_estimators
 
-    added = {custom_estimators.PLUG_INS: custom_estimators.try_estimator}
-    return check_plug_ins(added, needed=needed)
+    more = {custom_estimators.PLUG_INS: custom_estimators.try_estimator}
+    return check_plug_ins(more, needed=needed)
 
 
 def _show(check: DoctorCheck) -> None:

@@ -33,13 +33,13 @@ AWKWARD: tuple[Any, ...] = (None, True, 0, "", "x", [], [None], {}, {"items": No
 
 
 def check_plug_ins(
-    added: Mapping[PlugInKind, PlugInCheck], *, needed: bool
+    more: Mapping[PlugInKind, PlugInCheck], *, needed: bool
 ) -> Iterator[DoctorCheck]:
     """Check every plug-in that is installed.
 
     Parameters
     ----------
-    added
+    more
         Kinds that are not this package's, each with its check.
     needed
         Whether one that fails is a fault.
@@ -49,7 +49,7 @@ def check_plug_ins(
         registry.PLUG_INS: check_encoder,
         strategies.PLUG_INS: check_strategy,
         platforms.PLUG_INS: check_platform,
-        **added,
+        **more,
     }
     for kind, check in kinds.items():
         for plug_in in kind.all():

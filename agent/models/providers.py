@@ -198,10 +198,10 @@ def parse_model_name(name: str) -> ModelName:
     Raises ``PlugInFault`` where it is that of a package which cannot be used.
     """
     family, rest = split_model_name(name)
-    return ModelName(PROVIDERS.get(family) or _find_added(family) or ModelProvider(family), rest)
+    return ModelName(PROVIDERS.get(family) or _find_plug_in(family) or ModelProvider(family), rest)
 
 
-def _find_added(family: str) -> ModelProvider | None:
+def _find_plug_in(family: str) -> ModelProvider | None:
     """Return the provider that a package adds, if one does; its code is imported."""
     plug_in = PLUG_INS.find(family)
     if plug_in is None:

@@ -41,7 +41,7 @@ def load_platform(name: str, adapter: Path | None = None) -> Platform:
     if name == RECORDING.name:
         return RECORDING if adapter is None else RECORDING.marked_by(adapter)
     if plug_in is not None:
-        platform = _load_added(plug_in)
+        platform = _load_plug_in(plug_in)
     elif name == RECORDED_RUN.name:
         platform = RECORDED_RUN
     else:
@@ -53,7 +53,7 @@ def load_platform(name: str, adapter: Path | None = None) -> Platform:
     return platform.described_by(adapter, own=True)
 
 
-def _load_added(plug_in: PlugIn) -> Platform:
+def _load_plug_in(plug_in: PlugIn) -> Platform:
     """Return a package's platform: a live site, watched in a browser."""
     platform = plug_in.load()
     if not isinstance(platform, Platform):

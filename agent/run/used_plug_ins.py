@@ -19,8 +19,8 @@ def mark_judge(model: str, strategy: str) -> tuple[PlugInMark, ...]:
 def mark_run(config: RunConfig, encoder: str | None) -> tuple[PlugInMark, ...]:
     """Return the plug-ins that a run judges, reads its feed and keeps its frames with."""
     judging = mark_judge(config.model, config.strategy)
-    added = None if encoder is None else registry.find_added(encoder)
-    return (*judging, *_marks(platforms.PLUG_INS.find(config.platform), added))
+    embeds = None if encoder is None else registry.find_plug_in(encoder)
+    return (*judging, *_marks(platforms.PLUG_INS.find(config.platform), embeds))
 
 
 def _marks(*found: PlugIn | None) -> tuple[PlugInMark, ...]:

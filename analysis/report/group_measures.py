@@ -88,7 +88,7 @@ class MeasuredGroup:
     attrition_p: float
     rejudged: tuple[Rejudging, ...]
     """By rank: the first that has a matrix is what the primary test takes."""
-    added: tuple[CustomEstimates, ...] = ()
+    custom_estimates: tuple[CustomEstimates, ...] = ()
     """What estimators of other packages say."""
 
     @property

@@ -14,7 +14,11 @@ from markupsafe import Markup
 
 from analysis.estimators.custom_estimators import CustomEstimates
 from analysis.estimators.study_results import BORROWED, DesignOffer
-from analysis.report.added_estimates import AddedEstimator, added_estimators, with_added
+from analysis.report.custom_estimates import (
+    EstimatorSection,
+    estimator_sections,
+    with_custom_estimates,
+)
 from analysis.report.example_frames import Budget, Sheets, sheets
 from analysis.report.feeds import (
     DwellRow,
@@ -87,7 +91,7 @@ class Chapter:
     lost: Losses
     judges: tuple[JudgeView, ...]
     offers: tuple[tuple[DesignOffer, TracedNumber], ...]
-    added: tuple[AddedEstimator, ...]
+    custom: tuple[EstimatorSection, ...]
 
 
 MOST_OPEN = 3
@@ -153,7 +157,7 @@ def _chapter(scene: GroupRows, number: int, rng: np.random.Generator, budget: Bu
         lost=lost_runs(scene),
         judges=judge_views(scene),
         offers=tuple((offer, fits.words(offer.why)) for offer in _offers(scene)),
-        added=added_estimators(scene),
+        custom=estimator_sections(scene),
     )
 
 
@@ -193,7 +197,7 @@ class Finding:
     look: SequentialLook | None
     gate: tuple[GateCheck, ...]
     labels: tuple[LabelShare, ...]
-    added: tuple[CustomEstimates, ...]
+    custom_estimates: tuple[CustomEstimates, ...]
 
 
 @dataclass(frozen=True)
@@ -215,7 +219,7 @@ def write_report(material: Material, folder: Path, seed: int, now: datetime) -> 
     ``seed``: of everything that is drawn at random: nulls, permutations, frames.
     Raises ``NothingToCompare`` without a run, ``DataUnwritable`` for a folder that takes nothing.
     """
-    measures = with_added(measure(material, np.random.default_rng(seed)), seed)
+    measures = with_custom_estimates(measure(material, np.random.default_rng(seed)), seed)
     rendered = render(compose(measures, seed, now))
     files = {PAGE: rendered.html.encode()}
     written = write_folder(folder, files, tables(measures, rendered), TABLES)
@@ -239,7 +243,7 @@ def findings_of(measures: Measures) -> tuple[Finding, ...]:
             look=group.primary.look,
             gate=group.gate,
             labels=group.labels,
-            added=group.added,
+            custom_estimates=group.custom_estimates,
         )
         for group in measures.groups
     )
@@ -258,7 +262,7 @@ def findings_text(findings: Sequence[Finding]) -> str:
             look = one.look
             tested += f" (look {look.number} of {look.of}: {look.spent:.2g} could be spent)"
         lines.append(f"  {one.design}  {estimate_text(one.estimate)}{tested}")
-        for other in one.added:
+        for other in one.custom_estimates:
             lines.append(f"  {other.made_by}{': ' if other.problem else ''}{other.problem}")
             lines += [f"    {name}  {_plain(each)}" for name, each in other.estimates.items()]
     return "\n".join(lines)

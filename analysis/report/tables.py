@@ -76,10 +76,10 @@ def tables(measures: Measures, rendered: Rendered) -> list[ReportTable]:
 
 def _others(groups: tuple[MeasuredGroup, ...]) -> list[ReportTable]:
     """The table of other packages' estimators, where there is any."""
-    if not any(group.added for group in groups):
+    if not any(group.custom_estimates for group in groups):
         return []
     columns = "estimator package version code name"
-    return [_table("estimators_of_others", columns, _ESTIMATE, groups, _added)]
+    return [_table("estimators_of_others", columns, _ESTIMATE, groups, _custom_estimates)]
 
 
 def numbers_table(rendered: Rendered) -> ReportTable:
@@ -383,8 +383,8 @@ def _matrix(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
                     yield (*named, persona, feed_of, window, float(shares[i, j]))
 
 
-def _added(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
-    for one in group.added:
+def _custom_estimates(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
+    for one in group.custom_estimates:
         by = (one.made_by.name, one.made_by.package, one.made_by.version, one.made_by.code)
         if one.problem:
             yield (*by, "", *_estimate(Estimate(NAN, unit="", reason=one.problem)))

@@ -17,14 +17,14 @@ PLUG_INS = PlugInKind(ENCODERS, ("conse", "open_clip"))
 """Encoders that other people's packages add."""
 
 
-def find_added(name: str) -> PlugIn | None:
+def find_plug_in(name: str) -> PlugIn | None:
     """Return the package's encoder that a name begins with; raises ``PlugInFault``."""
     return PLUG_INS.find(name.partition(":")[0])
 
 
 def check(name: str) -> None:
     """Refuse a name that no encoder has, without loading anything; raises ``UnknownEncoder``."""
-    if find_added(name) is not None:
+    if find_plug_in(name) is not None:
         return
     is_clip = name.startswith("open_clip:") and "/" in name
     if not is_clip and name.partition("-")[0] != "conse":
@@ -48,9 +48,9 @@ def load(name: str, device: str | None = None) -> Encoder:
     ``UnknownEncoder``, ``EncoderUnavailable`` where its weights cannot be had here, and
     ``PlugInFault``.
     """
-    plug_in = find_added(name)
+    plug_in = find_plug_in(name)
     if plug_in is not None:
-        return _load_added(plug_in, name, device)
+        return _load_plug_in(plug_in, name, device)
     if name.startswith("open_clip:"):
         from store.encoders.openclip import OpenClipEncoder  # loads open_clip: seconds
 
@@ -66,7 +66,7 @@ def load(name: str, device: str | None = None) -> Encoder:
     raise UnknownEncoder(name)
 
 
-def _load_added(plug_in: PlugIn, name: str, device: str | None) -> Encoder:
+def _load_plug_in(plug_in: PlugIn, name: str, device: str | None) -> Encoder:
     kind = plug_in.load()
     if not (isinstance(kind, type) and issubclass(kind, CustomEncoder)):
         raise plug_in.refuse("it is no subclass of store.encoders.CustomEncoder")

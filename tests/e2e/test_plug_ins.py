@@ -222,7 +222,7 @@ def test_an_estimator_is_shown_in_terminal_page_and_tables(
     assert [row["value"] for row in rows] == ["66.66666666666666", "100.0"]
     assert {(row["package"], row["version"]) for row in rows} == {PACKAGE}
     told = json.loads(typed(analysis_cli, *words, "--json", data=data).stdout)
-    assert told["findings"][0]["added"][0]["made_by"]["package"] == "feedsway-example"
+    assert told["findings"][0]["custom_estimates"][0]["made_by"]["package"] == "feedsway-example"
 
 
 def test_a_fault_of_an_estimator_is_its_own(data: DataFolder, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from analysis.report.report_group import GroupRows
 
 
 @dataclass(frozen=True)
-class AddedEstimator:
+class EstimatorSection:
     """One package's estimator as the page shows it."""
 
     name: Name
@@ -21,25 +21,25 @@ class AddedEstimator:
     """Each number with its name, and what it is in or why it does not exist."""
 
 
-def with_added(measures: Measures, seed: int) -> Measures:
+def with_custom_estimates(measures: Measures, seed: int) -> Measures:
     """Return the measures, with what the estimators of other packages say of each group."""
     views = measures.material.views
     groups = [
-        replace(group, added=estimate_by_plug_ins(views, group.members, seed))
+        replace(group, custom_estimates=estimate_by_plug_ins(views, group.members, seed))
         for group in measures.groups
     ]
     return replace(measures, groups=tuple(groups))
 
 
-def added_estimators(scene: GroupRows) -> tuple[AddedEstimator, ...]:
-    return tuple(_shown(scene, one) for one in scene.group.added)
+def estimator_sections(scene: GroupRows) -> tuple[EstimatorSection, ...]:
+    return tuple(_shown(scene, one) for one in scene.group.custom_estimates)
 
 
-def _shown(scene: GroupRows, one: CustomEstimates) -> AddedEstimator:
+def _shown(scene: GroupRows, one: CustomEstimates) -> EstimatorSection:
     made = scene.everything("estimators.custom_estimators.estimate_by_plug_ins")
     package = f"{one.made_by.package} {one.made_by.version}"
     source = replace(made, function=f"{one.target} of {package} (code {one.made_by.code})")
-    return AddedEstimator(
+    return EstimatorSection(
         name=Name(one.made_by.name),
         package=Name(package),
         problem=Name(one.problem) if one.problem else None,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from store.errors import StoreError
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint, EntryPoints
+    from importlib.metadata import EntryPoint
 
 MODELS, ENCODERS = "feedsway.models", "feedsway.encoders"
 STRATEGIES, PLATFORMS = "feedsway.strategies", "feedsway.platforms"
@@ -142,16 +142,17 @@ class PlugInKind:
 
 
 @cache
-def _declared() -> EntryPoints:
+def _declared() -> tuple[EntryPoint, ...]:
     """Read the entry points of everything that is installed, once a process."""
     from importlib.metadata import entry_points  # some hundredths of a second
 
-    return entry_points()
+    found = entry_points()
+    return tuple(each for group in NOUNS for each in found.select(group=group))
 
 
 @cache
 def _installed(group: str) -> tuple[PlugIn, ...]:
-    found = _declared().select(group=group)
+    found = [each for each in _declared() if each.group == group]
     return tuple(_read(group, sorted(found, key=lambda each: each.name)))
 
 

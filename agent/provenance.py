@@ -8,7 +8,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from store.runs.ledger_lines import Provenance
+from store.runs.run_provenance import Provenance
 
 LIBRARIES = (
     "playwright",

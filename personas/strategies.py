@@ -15,12 +15,13 @@ from pathlib import Path
 from string import Template
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from personas.errors import UnknownStrategy
 from personas.persona import Persona
 from personas.questionnaire import form, read_isq
 from personas.reply_parser import Reading, read_choice, read_pick, read_text
+from store.plug_ins import STRATEGIES, PlugIn, PlugInKind
 
 __all__ = [
     "ORDERS",
@@ -39,6 +40,8 @@ __all__ = [
 
 _FOLDER = Path(__file__).with_name("prompts")
 _STRATEGIES = ("plain", "simple", "isq")
+PLUG_INS = PlugInKind(STRATEGIES, _STRATEGIES)
+"""Strategies that other people's packages add: prompt files like those of this package."""
 _SWITCHES = ("p_a", "a_d")
 _DESCRIBED = "described.txt"
 
@@ -84,7 +87,8 @@ class _Sheet(BaseModel):
 
 
 def strategies() -> tuple[str, ...]:
-    return _STRATEGIES
+    """Return every name that can be typed after ``--strategy``."""
+    return (*_STRATEGIES, *PLUG_INS.names())
 
 
 def paraphrases(strategy: str) -> int:
@@ -93,7 +97,11 @@ def paraphrases(strategy: str) -> int:
 
 
 def hashes(strategy: str) -> dict[str, str]:
-    """Return the SHA-256 of each prompt file that a strategy uses, by file name."""
+    """Return the SHA-256 of each prompt file that a strategy uses, by file name.
+
+    Raises ``UnknownStrategy``, and ``PlugInFault`` for one of a package that cannot be used.
+    """
+    _sheet(strategy)
     return {f"{strategy}.toml": hashlib.sha256(_bytes(strategy)).hexdigest()}
 
 
@@ -184,14 +192,60 @@ def schema(prompt: Prompt, *, explain: bool) -> dict[str, Any] | None:
 def _bytes(strategy: str) -> bytes:
     if strategy == _DESCRIBED:
         return (_FOLDER / _DESCRIBED).read_bytes()
+    plug_in = PLUG_INS.find(strategy)
+    if plug_in is not None:
+        return _read_file(plug_in)
     if strategy not in _STRATEGIES:
-        raise UnknownStrategy(strategy, list(_STRATEGIES))
+        raise UnknownStrategy(strategy, list(strategies()))
     return (_FOLDER / f"{strategy}.toml").read_bytes()
+
+
+def _read_file(plug_in: PlugIn) -> bytes:
+    path = plug_in.load()
+    if not isinstance(path, Path):
+        raise plug_in.refuse("it is no pathlib.Path of a prompt file")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise plug_in.refuse(f"its prompt file cannot be read: {error.strerror}") from error
 
 
 @cache
 def _sheet(strategy: str) -> _Sheet:
-    return _Sheet.model_validate(tomllib.loads(_bytes(strategy).decode("utf-8")))
+    content, plug_in = _bytes(strategy), PLUG_INS.find(strategy)
+    try:
+        sheet = _Sheet.model_validate(tomllib.loads(content.decode("utf-8")))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
+        if plug_in is None:
+            raise
+        raise plug_in.refuse(f"its prompt file makes no sense: {_tell_fault(error)}") from error
+    if plug_in is not None:
+        _check_wordings(plug_in, sheet)
+    return sheet
+
+
+def _check_wordings(plug_in: PlugIn, sheet: _Sheet) -> None:
+    """Refuse a prompt file that lacks what every wording of a persona's question has."""
+    if not sheet.paraphrase:
+        raise plug_in.refuse("its prompt file has no [[paraphrase]]")
+    for number, wording in enumerate(sheet.paraphrase, 1):
+        where = f"of its paraphrase {number}"
+        if wording.items:
+            raise plug_in.refuse(f"items {where} are the questionnaire's, which has its own form")
+        if set(Template(wording.system).get_identifiers()) != {"traits"}:
+            raise plug_in.refuse(f"the system text {where} has placeholders other than $traits")
+        if not (Template(wording.system).is_valid() and wording.scene.strip()):
+            raise plug_in.refuse(f"the system text {where} has a lone $, or there is no scene")
+        if wording.mirrored is None:
+            raise plug_in.refuse(f"there is no opposite question (mirrored) {where}")
+
+
+def _tell_fault(error: ValueError) -> str:
+    """Say in one line where a prompt file is wrong."""
+    if not isinstance(error, ValidationError):
+        return str(error).rstrip(".")
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def _questionnaire(wording: _Wording, ending: str, *, mirrored: bool, explain: bool) -> str:

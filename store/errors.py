@@ -50,6 +50,7 @@
     │  ├─ MergeRefused(path, problem) a folder that is not united with others now
     │  ├─ UnknownGroup(name)          this machine has no such group of users
     │  └─ ProfileInUse(account)       a browser writes the profile that is to be backed up
+    ├─ PlugInFault             somebody else's package: broken, or its name is taken (``plug_ins``)
     └─ BadLadder(path)         a record of a training makes no sense (``results.trainings``)
 """
 

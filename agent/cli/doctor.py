@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ EPILOG = """
 Examples:
   python -m agent doctor
   python -m agent doctor --json
+  python -m agent doctor --plug-ins
   python -m agent doctor --platform playground --videos 6
 """
 PACE_S = 3.0
@@ -44,6 +46,7 @@ COST = "This watches {} for some seconds each, and the account's feed learns fro
 
 @click.command(epilog=EPILOG)
 @click.option("--install-browser", is_flag=True, help="Install a browser where none is found.")
+@click.option("--plug-ins", is_flag=True, help="Check plug-ins of other packages, and those alone.")
 @click.option("--platform", help="Walk a few of its videos: does each capability hold?")
 @click.option("--of", metavar="FOLDER", help="With --platform recording: what is played back.")
 @click.option("--account", help="With --platform: watch with this account's profile.")
@@ -84,7 +87,7 @@ def doctor(as_json: bool, **options: Any) -> None:
         raise BadConfig("Which site is it of? Type: the same with --platform NAME")
     if options["calibrate"] and not DRIVERS[options["driver"]].on_screen:
         raise BadConfig("Only a desktop is calibrated. Type: --driver desktop --calibrate")
-    found = []
+    found: list[DoctorCheck] = []
     for check in _checks(options):
         found.append(check)
         if not as_json:
@@ -185,10 +188,30 @@ def _local() -> datetime:
 def _checks(options: dict[str, Any]) -> Iterator[DoctorCheck]:
     from agent.doctor import machine
 
+    if options["plug_ins"]:
+        return _plug_ins_alone()
     if not DRIVERS[options["driver"]].on_screen:
-        return machine.check_machine(options["data"], options["browser"])
+        checks = machine.check_machine(options["data"], options["browser"])
+        return chain(checks, _plug_ins(needed=False))
     tell = partial(echo, err=True)
     return machine.check_desktop(options["data"], calibrate=options["calibrate"], tell=tell)
+
+
+def _plug_ins_alone() -> Iterator[DoctorCheck]:
+    none = True
+    for check in _plug_ins(needed=True):
+        none = False
+        yield check
+    if none:
+        echo("No plug-in is installed. To write one, read docs/plug-ins.md", err=True)
+
+
+def _plug_ins(*, needed: bool) -> Iterator[DoctorCheck]:
+    from agent.doctor.plug_in_checks import check_plug_ins
+    from analysis.estimators import custom_estimators
+
+    more = {custom_estimators.PLUG_INS: custom_estimators.try_estimator}
+    return check_plug_ins(more, needed=needed)
 
 
 def _show(check: DoctorCheck) -> None:

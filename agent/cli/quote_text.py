@@ -47,7 +47,7 @@ def money_text(quote: StudyQuote) -> list[str]:
     from agent.study.quote import SERVED_REPLY_S
 
     if quote.free:
-        none = "none (embedded viewer)" if not quote.tokens else "none but your machine's"
+        none = "none (no model here charges)" if not quote.tokens else "none but your machine's"
         return [f"Cost: {none}."]
     tokens = f"{quote.tokens:,} tokens"
     if quote.cost_usd is None or quote.bounds is None:

@@ -66,7 +66,9 @@ Examples:
     show_default=True,
     help="What is watched: playground, tiktok, youtube, instagram, replay or recording.",
 )
-@click.option("--strategy", default="simple", show_default=True, help="plain, simple or isq.")
+@click.option(
+    "--strategy", default="simple", show_default=True, help="plain, simple, isq, or a plug-in's."
+)
 @model_option
 @click.option(
     "--arm",

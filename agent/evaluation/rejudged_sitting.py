@@ -16,6 +16,7 @@ from agent.judge.spending_cap import SpendingCap
 from agent.model_settings import ModelSettings
 from agent.models import AS_IT_IS, ModelRequest
 from agent.provenance import provenance
+from agent.run.used_plug_ins import mark_judge
 from personas import strategies
 from personas.strategies import ORDERS, Order
 from store.cluster.cluster_address import ClusterAddress
@@ -239,6 +240,7 @@ def _header(
         personas=tuple(persona.identity for persona in personas),
         others=plan.others,
         sample=sample,
+        plug_ins=mark_judge(plan.model, plan.strategy),
     )
 
 

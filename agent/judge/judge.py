@@ -143,7 +143,7 @@ class ModelJudge:
             No reply came to as many questions in a row as `streak` puts up with.
         """
         judgement = await self._judged(frames, caption, repeat)
-        self.streak.count(judgement.missing)
+        self.streak.count(judgement.missing, judgement.fault)
         return judgement
 
     async def _judged(

@@ -36,14 +36,17 @@ class Streak:
         self._limit = limit
         self._length = before
 
-    def count(self, missing: str | None) -> None:
-        """Take one reading into account; raises ``ModelSilent`` at the limit."""
+    def count(self, missing: str | None, fault: str | None = None) -> None:
+        """Take one reading, and the fault behind it, into account.
+
+        Raises ``ModelSilent`` at the limit.
+        """
         if missing not in UNANSWERED:
             self._length = 0
             return
         self._length += 1
         if 0 < self._limit <= self._length:
-            raise ModelSilent(self._length, missing)
+            raise ModelSilent(self._length, fault or missing)
 
 
 def trailing(readings: Sequence[str | None]) -> int:

@@ -6,6 +6,7 @@
 ``hfvlm/<id or path>`` a vision-language model on this machine, through transformers
                        (`agent.models.local_vlm`)
 ``<provider>/<name>``  a model that someone serves, through inspect_ai (`agent.models.api`)
+``<plug-in>/<name>``   a model of somebody else's package (`agent.models.custom_model`)
 =====================  ==========================================================================
 
 What each can do is declared in `agent.models.providers`. The first and the third are kept loaded by
@@ -24,6 +25,7 @@ from agent.models.base import Capabilities, Model, Question, Reply
 from agent.models.providers import (
     EMBEDDED_PROVIDER,
     LOCAL_VLM_PROVIDER,
+    PLUG_INS,
     PROVIDERS,
     SCRIPTED_PROVIDER,
     SERVED_PROVIDERS,
@@ -109,12 +111,14 @@ def known() -> tuple[str, ...]:
         *(f"scripted/{script}" for script in scripted.SCRIPTS),
         "hfvlm/…",
         *(f"{provider.name}/…" for provider in SERVED_PROVIDERS),
+        *(f"{name}/…" for name in PLUG_INS.names()),
     )
 
 
 def check(name: str) -> None:
     """Refuse a name that nothing answers to, or with wrong settings, without loading anything."""
     parts = parse_model_name(name)
+    PLUG_INS.find(parts.provider.name)  # refuses a name that is ours and a package's
     if parts.provider is SCRIPTED_PROVIDER:
         from agent.models import scripted
 
@@ -126,6 +130,9 @@ def check(name: str) -> None:
     elif parts.provider is EMBEDDED_PROVIDER:
         if name != _EMBEDDED:
             raise _unknown(name)
+    elif parts.provider.plug_in is not None:
+        if not parts.rest:
+            raise UnknownName("model", name, (), f"Type: --model {name}/NAME")
     elif parts.provider.name not in PROVIDERS or not parts.rest:
         raise _unknown(name)
 
@@ -247,6 +254,10 @@ def load_here(
         from agent.models.local_vlm import HfVlm  # loads torch and transformers: seconds
 
         return HfVlm.load(name, **settings.chosen | options)
+    if provider.plug_in is not None:
+        from agent.models.custom_model import open_model
+
+        return open_model(provider.plug_in, name)
     from agent.models.api import ServedModel  # loads inspect_ai: a second
 
     return ServedModel.load(name, revision, settings, at_once, **options)

@@ -12,9 +12,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from agent.errors import AgentError, ModelFailed, TimedOut
+from agent.errors import AgentError, BadConfig, ModelFailed, TimedOut
 from agent.model_settings import ModelSettings
-from agent.models import load_here
+from agent.models import check, load_here
 from agent.models.base import Model, Question, Reply
 from agent.models.local_server import worker_messages as messages
 from agent.models.local_server.worker_errors import read_error, write_error
@@ -27,6 +27,7 @@ from store.terminal.printing import count_of, remark
 
 _LIMIT_S = 60.0
 """Wall time for one reply, of a model that does not limit itself."""
+_MADE_BY = "made_by"
 _ERROR = "error"
 """Field of what is said in the place of a reply or a description."""
 
@@ -42,10 +43,12 @@ class HostedModel:
     def describe(self) -> bytes:
         """Load the model and describe it, or say why it cannot be loaded."""
         try:
+            check(self._name)  # a node may lack the package that it comes in
             self._model = load_here(self._name, settings=self._settings)
         except (AgentError, StoreError) as error:
             return json.dumps(write_error(error)).encode()
-        return json.dumps(messages.describe_model(self._model), sort_keys=True).encode()
+        about = messages.describe_model(self._model) | {_MADE_BY: _tell_maker(self._name)}
+        return json.dumps(about, sort_keys=True).encode()
 
     async def answer(self, task: bytes) -> bytes:
         """Answer a question; what the model raises is an answer too."""
@@ -73,6 +76,11 @@ class ClusterModel(messages.DescribedModel):
 
     def __init__(self, name: str, pool: ActorPool[bytes, bytes]) -> None:
         about = _read_fields(pool.description)
+        if about[_MADE_BY] != (mine := _tell_maker(name)):
+            raise BadConfig(
+                f"The nodes have the {about[_MADE_BY]}, and this machine the {mine}, so that its "
+                "answers could not be traced. Install the same on all, then type: the same command"
+            )
         super().__init__(name, about)
         pool.each = max(IDLE_NONE, about["at_once"])
         # an actor counts its own work; a wait for another one is no failure of the model
@@ -119,6 +127,12 @@ async def open_cluster_model(cluster: Cluster, name: str, settings: ModelSetting
     except BaseException:
         await asyncio.to_thread(pool.close)
         raise
+
+
+def _tell_maker(name: str) -> str:
+    """Say which state of which package a model is of; empty where it is one of feedsway's."""
+    plug_in = parse_model_name(name).provider.plug_in
+    return "" if plug_in is None else f"{plug_in.label} (code {plug_in.code})"
 
 
 def _read_fields(said: bytes) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from agent.errors import BadConfig
 from agent.model_settings import EXAMPLES, OF_LOCAL_MODELS, ModelSettings
 from agent.models.base import Capabilities
+from agent.models.custom_model import read_model_class
+from store.plug_ins import MODELS, PlugIn, PlugInKind
 from store.runs.recorded_model_names import INVENTING, split_model_name
 
 SERVED = Capabilities()  # by somebody who charges for it, and of providers that nobody here knows
@@ -59,6 +61,8 @@ class ModelProvider:
     """Module within `agent.models.batches` that asks its batch service."""
     most_logprobs: int = 20
     """Likeliest tokens whose probability it tells, at most."""
+    plug_in: PlugIn | None = None
+    """Somebody else's package whose models these are."""
 
     def named_server(self) -> str | None:
         """Address of the server of one's own that the environment names, if any."""
@@ -160,6 +164,9 @@ PROVIDERS = {
     )
 }
 
+PLUG_INS = PlugInKind(MODELS, frozenset(PROVIDERS))
+"""Providers that other people's packages add."""
+
 
 @dataclass(frozen=True)
 class ModelName:
@@ -186,9 +193,21 @@ class ModelName:
 
 
 def parse_model_name(name: str) -> ModelName:
-    """Take a name apart; a provider that is not among `PROVIDERS` is taken for a served one."""
+    """Take a name apart; a provider that nobody here knows is taken for a served one.
+
+    Raises ``PlugInFault`` where it is that of a package which cannot be used.
+    """
     family, rest = split_model_name(name)
-    return ModelName(PROVIDERS.get(family) or ModelProvider(family), rest)
+    return ModelName(PROVIDERS.get(family) or _find_plug_in(family) or ModelProvider(family), rest)
+
+
+def _find_plug_in(family: str) -> ModelProvider | None:
+    """Return the provider that a package adds, if one does; its code is imported."""
+    plug_in = PLUG_INS.find(family)
+    if plug_in is None:
+        return None
+    can = read_model_class(plug_in).capabilities
+    return ModelProvider(family, can, settings=frozenset(), plug_in=plug_in)
 
 
 def find_capabilities(name: str) -> Capabilities:

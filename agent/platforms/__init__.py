@@ -8,9 +8,12 @@ from pathlib import Path
 from agent.drivers.base import PageHooks
 from agent.errors import BadConfig, UnknownName
 from agent.platforms.base import Platform
+from store.plug_ins import PLATFORMS, PlugIn, PlugInKind
 from store.runs.recorded_model_names import REPLAY
 
 NAMES = ("playground", "tiktok", "youtube", "instagram", "replay", "recording")
+PLUG_INS = PlugInKind(PLATFORMS, NAMES)
+"""Platforms that other people's packages add."""
 RECORDED_RUN = Platform(
     REPLAY, PageHooks(), (), lambda _: [], live=False, recorded=True, expected=()
 )
@@ -28,12 +31,18 @@ def load_platform(name: str, adapter: Path | None = None) -> Platform:
     ------
     UnknownName, BadConfig, BadAdapter
         There is no such platform; it has no adapter file; the file cannot be used.
+    PlugInFault
+        It is that of a package which cannot be used.
     """
-    if name not in NAMES:
-        raise UnknownName("platform", name, NAMES, f"Type: --platform {'|'.join(NAMES)}")
+    plug_in = PLUG_INS.find(name)
+    if plug_in is None and name not in NAMES:
+        known = (*NAMES, *PLUG_INS.names())
+        raise UnknownName("platform", name, known, f"Type: --platform {'|'.join(known)}")
     if name == RECORDING.name:
         return RECORDING if adapter is None else RECORDING.marked_by(adapter)
-    if name == RECORDED_RUN.name:
+    if plug_in is not None:
+        platform = _load_plug_in(plug_in)
+    elif name == RECORDED_RUN.name:
         platform = RECORDED_RUN
     else:
         platform = import_module(f"agent.platforms.{name}").PLATFORM
@@ -42,3 +51,17 @@ def load_platform(name: str, adapter: Path | None = None) -> Platform:
     if platform.adapter is None:
         raise BadConfig(f"{name} has no adapter file. Type: the same without --adapter")
     return platform.described_by(adapter, own=True)
+
+
+def _load_plug_in(plug_in: PlugIn) -> Platform:
+    """Return a package's platform: a live site, watched in a browser."""
+    platform = plug_in.load()
+    if not isinstance(platform, Platform):
+        raise plug_in.refuse("it is no agent.platforms.base.Platform")
+    if platform.name != plug_in.name:
+        raise plug_in.refuse(f"its Platform is named {platform.name!r}")
+    if not platform.live or platform.own_site or platform.recorded or platform.from_file:
+        raise plug_in.refuse("it is not live, and feedsway serves no site of other packages")
+    if not platform.url:
+        raise plug_in.refuse("its Platform has no url")
+    return platform

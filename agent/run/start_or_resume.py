@@ -14,7 +14,6 @@ from typing import Protocol
 
 import numpy as np
 
-from agent.drivers.base import Driver
 from agent.drivers.web import browser as browsers
 from agent.errors import BadConfig, RunFault, StudyChanged, WallShown
 from agent.judge.judge import ModelJudge, QuestionForm
@@ -36,6 +35,7 @@ from agent.run.pacing import PaceLimits, SlowHands, count_watched_today
 from agent.run.progress import RunProgress
 from agent.run.recorder import LedgerRecorder
 from agent.run.site_canary import RunCanary
+from agent.run.used_plug_ins import mark_run
 from agent.run.yoked_control import YokedSchedule, schedule_yoke
 from agent.run_config import RunConfig
 from personas import strategies
@@ -140,7 +140,8 @@ async def execute_run(
             started = former.started
         else:
             started = _started(config, folder, run_id, opened, judge.model.fingerprint, now())
-        writer.append(_resumed(progress, driver, now()) if former else started)
+        resumed = _resumed(progress, config, folder, driver.browser, now())
+        writer.append(resumed if former else started)
         indexer = _indexer(started, folder, judge)
         if indexer is not None:
             stack.push_async_callback(_finish_index, indexer, onlooker)
@@ -228,6 +229,7 @@ def _guard(
 ) -> None:
     """Hold the judge to what the run was begun with."""
     refuse_other_model(former.started if former else None, judge.model)
+    _refuse_other_prompts(former, config.strategy)
     _refuse_changed_model(config, folder.data, judge.model.fingerprint)
     account = f"run/{run_id}"
     book = PaymentBook(folder.data.payments)
@@ -290,14 +292,19 @@ def _started(
         viewport=driver.viewport,
         locale=config.locale,
         signed_in=opened.signed_in,
-        provenance=provenance(),
+        provenance=provenance().model_copy(update={"plug_ins": mark_run(config, folder.encoder)}),
     )
 
 
-def _resumed(progress: RunProgress, driver: Driver, at: datetime) -> RunResumed:
-    version = provenance().code_version
+def _resumed(
+    progress: RunProgress, config: RunConfig, folder: RunFolder, browser: str, at: datetime
+) -> RunResumed:
     return RunResumed(
-        at=at, position=progress.position, code_version=version, browser=driver.browser
+        at=at,
+        position=progress.position,
+        code_version=provenance().code_version,
+        browser=browser,
+        plug_ins=mark_run(config, folder.encoder),
     )
 
 
@@ -327,6 +334,15 @@ def refuse_other_model(started: RunStarted | None, model: Model) -> None:
     if before not in (None, model.fingerprint):
         raise BadConfig(
             f"The run was begun by another {model.name} ({before}, now {model.fingerprint}), so it "
+            "cannot go on. Type: the same command with --new"
+        )
+
+
+def _refuse_other_prompts(former: Ledger | None, strategy: str) -> None:
+    """Refuse to go on with other words than the run was begun with."""
+    if former and former.started.prompts != strategies.hashes(strategy):
+        raise BadConfig(
+            f"A prompt of the strategy {strategy} has changed since the run was begun, so it "
             "cannot go on. Type: the same command with --new"
         )
 

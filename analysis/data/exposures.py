@@ -119,6 +119,13 @@ class Views:
         columns = {name: getattr(self, name)[rows] for name in COLUMNS}
         return Views(self.runs, **columns)
 
+    def of_runs(self, members: Sequence[int]) -> Views:
+        """The rows of some runs, as a table of their own; the columns are copies."""
+        kept = sorted(members)
+        part = self.select(np.isin(self.run, kept))
+        runs = tuple(self.runs[index] for index in kept)
+        return replace(part, runs=runs, run=np.searchsorted(kept, part.run))
+
     def one(self, index: int) -> Views:
         """The rows of one run, as a table of its own."""
         return self._each[index]

@@ -34,8 +34,9 @@ from store.results.value_spectrum import (
 )
 from store.runs import ledger
 from store.runs.data_folder import DataFolder
-from store.runs.ledger_lines import Judgement, Provenance, Step
+from store.runs.ledger_lines import Judgement, Step
 from store.runs.rejudgements import FOLDER, JudgementWriter, RejudgedAnswer, RejudgementHeader
+from store.runs.run_provenance import Provenance
 
 SIZES = (0, 16, 32, 64, 128, 256)
 SEEDS = 4

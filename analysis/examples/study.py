@@ -27,7 +27,6 @@ from store.runs.ledger_lines import (
     Judgement,
     PersonaRecord,
     Phase,
-    Provenance,
     Reaction,
     RunFinished,
     RunStarted,
@@ -36,6 +35,7 @@ from store.runs.ledger_lines import (
     Windows,
 )
 from store.runs.rejudgements import JudgementWriter, RejudgedAnswer, RejudgementHeader
+from store.runs.run_provenance import Provenance
 
 STUDY = "example"
 THEMES = ("ocean", "bread", "chess", "forest", "city", "music", "garden", "desert")

@@ -140,7 +140,7 @@ def render_page(page: PaperPage) -> Rendered:
     template = page_environment(traces, TEMPLATES).get_template("paper.html")
     style = Markup((TEMPLATES / "paper.css").read_text(encoding="utf-8"))
     html = template.render(page=page, own_style=style)
-    return Rendered(html, tuple((traces.place(one.source), one) for one in traces.numbers))
+    return Rendered(html, traces.number_all())
 
 
 def render_latex(page: PaperPage, name: str) -> str:

@@ -29,6 +29,7 @@ _RATES = (
     ("invents", "reason names what is not there"),
 )
 _COLUMNS, _CELL, _TEXT, _GAP = 5, (250, 300), 178, 14
+_WARNING = 26  # height of a line of the warning
 _INK, _SOFT, _WRONG, _PAPER, _HOLE = "#1a1a1a", "#5f5f5f", "#a63c00", "#ffffff", "#dcdcdc"
 
 
@@ -39,7 +40,7 @@ def write(models: Sequence[Misalignment], frames: FrameStore, folder: Path) -> l
         for level in LEVELS:
             found = [each for each in one.examples if each.pair.error == level][:MOST]
             if found:
-                pictures[f"examples-{number}-{level}.jpg"] = sheet(found, frames)
+                pictures[f"examples-{number}-{level}.jpg"] = sheet(found, frames, one.made_up)
     write_folder(folder, pictures, [_table(models)])
     return [folder / name for name in pictures]
 
@@ -55,21 +56,30 @@ def rates(models: Sequence[Misalignment]) -> bytes:
         _draw_tendencies(row[1], one)
     marks, names = grid[0][0].get_legend_handles_labels()
     drawn.legend(marks, names, loc="outside upper center", ncols=len(_RATES), frameon=False)
+    if warnings := dict.fromkeys(one.made_up for one in models if one.made_up):
+        # at the foot, since a title would lie over the legend
+        drawn.supxlabel("\n".join(warnings), color=_WRONG, fontsize=12)
     return as_png(drawn)
 
 
-def sheet(examples: Sequence[Example], frames: FrameStore) -> bytes:
-    """Draw frames with what is true, what was taken for true, and why (JPEG)."""
-    from PIL import Image, ImageDraw
+def sheet(examples: Sequence[Example], frames: FrameStore, made_up: str = "") -> bytes:
+    """Draw frames with what is true, what was taken for true, and why (JPEG).
+
+    ``made_up`` stands over them, where it is not empty.
+    """
+    from PIL import Image, ImageDraw, ImageFont
 
     columns = min(_COLUMNS, len(examples))
     rows = -(-len(examples) // columns)
     width, height = _CELL[0] + _GAP, _CELL[1] + _TEXT + _GAP
-    picture = Image.new("RGB", (columns * width + _GAP, rows * height + _GAP), _PAPER)
+    warning = "\n".join(wrap(made_up, 34 * columns))
+    head = _WARNING * (1 + warning.count("\n")) if warning else 0
+    picture = Image.new("RGB", (columns * width + _GAP, head + rows * height + _GAP), _PAPER)
     draw = ImageDraw.Draw(picture)
+    draw.multiline_text((_GAP, _GAP), warning, fill=_WRONG, font=ImageFont.load_default(16))
     for number, example in enumerate(examples):
         left = _GAP + number % columns * width
-        top = _GAP + number // columns * height
+        top = head + _GAP + number // columns * height
         frame = _frame(frames, example.pair.source.frame)
         picture.paste(frame, (left + (_CELL[0] - frame.width) // 2, top))
         _label(draw, (left, top + _CELL[1] + 6), example)

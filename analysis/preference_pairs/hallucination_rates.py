@@ -22,6 +22,7 @@ from store.results.hallucination_probes import ProbeQuestion, Probes
 from store.results.preference_pairs import LEVELS, PreferencePair, PreferencePairs
 from store.results.text_style import words
 from store.runs.ledger_lines import Judgement
+from store.runs.recorded_model_names import warn_made_up
 
 SAYER = 90.0  # per cent of yes, where half are right, from which a model counts as a yes-sayer
 _DENIES = frozenset(("no", "not", "without", "instead", "than", "isn't", "never"))
@@ -61,6 +62,8 @@ class Misalignment:
     first: Estimate  # share of choices, in %, that took what came first; half should
     missing: Counter[str]
     examples: tuple[Example, ...]
+    made_up: str = ""
+    """Says that a model which wrote the statements, or answered, does not look."""
 
     @property
     def tendency(self) -> str:
@@ -83,6 +86,7 @@ class Misalignment:
             "first": as_json(self.first),
             "tendency": self.tendency,
             "missing": dict(self.missing),
+            "made_up": self.made_up,
         }
 
     def text(self) -> str:
@@ -102,9 +106,10 @@ class Misalignment:
             )
             for name, level in self.levels.items()
         ]
+        head_line = f"{self.model}\n{self.made_up}" if self.made_up else self.model
         lost = ", ".join(f"{count} {why}" for why, count in self.missing.items()) or "none"
         return (
-            f"{self.model}\n{columns(head, rows, left=1)}\n"
+            f"{head_line}\n{columns(head, rows, left=1)}\n"
             f"says yes to {_cell(self.yes)} % where half should be: {self.tendency}\n"
             f"takes the first of two in {_cell(self.first)} %; 50 % is even\n"
             f"missing answers: {lost}"
@@ -149,6 +154,7 @@ def misalignment(pairs: PreferencePairs, probes: Probes) -> Misalignment:
         first=first,
         missing=Counter(str(said.missing) for said in probes.said.values() if said.missing),
         examples=_examples(items, rates["choice"], told, named),
+        made_up=warn_made_up(pairs.maker.model, probes.prober.model),
     )
 
 

@@ -15,6 +15,7 @@ from analysis.statistics.estimate import as_json
 from analysis.terminal.runs_table import columns
 from store.results.preference_pairs import ERRORS, PreferencePairs, Reason
 from store.results.text_style import FEATURES
+from store.runs.recorded_model_names import warn_made_up
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,6 +47,11 @@ class PairChecks:
     @cached_property
     def shortcut(self) -> Shortcut:
         return shortcut(self.pairs.counted)
+
+    @property
+    def made_up(self) -> str:
+        """Says that whoever wrote the texts does not look; empty where it does."""
+        return warn_made_up(self.pairs.maker.model)
 
     @property
     def counts(self) -> dict[str, Counter[str]]:
@@ -84,7 +90,7 @@ class PairChecks:
         reasons = ["why", *map(_reasons, counts.values())]
         table = [f"{line}  {why}" for line, why in zip(lines, reasons, strict=True)]
         return (
-            "\n".join(table)
+            "\n".join([*([self.made_up] if self.made_up else []), *table])
             + f"\nLength and style alone find the accepted text in {self.shortcut.text()}."
         )
 
@@ -132,6 +138,8 @@ class PairChecks:
         )
         found = {"all": self.shortcut.accuracy} | self.shortcut.by_error
         _draw_estimates(axes[1, 1], found, 50, "accepted text found by surface alone, %")
+        if self.made_up:
+            drawn.suptitle(self.made_up, color=_REJECTED, fontsize=11)
         return as_png(drawn)
 
     def _draw_counts(self, axes: Axes) -> None:

@@ -125,7 +125,9 @@ def _strip(rows: Ints, seen: RowDetails, frames: FrameStore, budget: Budget) -> 
         budget.left -= len(small)
         caption = seen.caption[row] or "no caption"
         reason = f"\n{seen.reason[row]}" if seen.reason[row] else ""
-        made.append(jpeg_tag(small, caption, f"{caption}{reason}"))
+        picture = jpeg_tag(small, caption, f"{caption}{reason}")
+        framed = '<figure tabindex="0">{}<figcaption>{}</figcaption></figure>'
+        made.append(Markup(framed).format(picture, caption))
     return tuple(made)
 
 

@@ -20,7 +20,7 @@ from analysis.statistics.estimate import Estimate, Floats
 
 _STEPS = (1.0, 2.0, 5.0, 10.0)
 _BARS = 48
-_SIDE, _RADIUS = 360, 118  # of a radar
+_SIDE, _WIDE, _RADIUS = 360, 468, 118  # of a radar
 _RINGS = (25, 50, 75, 100)
 
 
@@ -174,15 +174,18 @@ def sample(style: str) -> Markup:
 
 
 def radar(names: Sequence[str], first: Sequence[Estimate], second: Sequence[Estimate]) -> Markup:
-    """Scores from 0 at the centre to 100 at the rim: the first as a surface, the second dashed."""
+    """Scores from 0 at the centre to 100 at the rim: the first as a surface, the second dashed.
+
+    The names are text over the drawing: they keep their size where the drawing is small.
+    """
     count = len(names)
-    marks = Markup("")
+    marks, labels = Markup(""), Markup("")
     for ring in _RINGS:
         marks += Markup('<polygon class="ring" points="{}"/>').format(_web([ring] * count))
     for place, name in enumerate(names):
         x, y = _spoke(place, count, 100)
         marks += Markup('<line class="ring" x1="0" y1="0" x2="{:.1f}" y2="{:.1f}"/>').format(x, y)
-        marks += _spoke_name(name, place, count)
+        labels += _spoke_name(name, place, count)
     for scores, style in ((second, "dashed"), (first, "surface")):
         known = [0.0 if math.isnan(each.value) else each.value for each in scores]
         marks += Markup('<polygon class="{}" points="{}"/>').format(style, _web(known))
@@ -192,10 +195,11 @@ def radar(names: Sequence[str], first: Sequence[Estimate], second: Sequence[Esti
             marks += Markup('<circle class="dot treatment" cx="{:.1f}" cy="{:.1f}" r="3"/>').format(
                 x, y
             )
-    box = f"{-1.3 * _SIDE / 2:.0f} {-_SIDE / 2:.0f} {1.3 * _SIDE:.0f} {_SIDE}"
-    return Markup('<svg class="radar" viewBox="{}" role="img" aria-label="{}">{}</svg>').format(
+    box = f"{-_WIDE / 2:.0f} {-_SIDE / 2:.0f} {_WIDE:.0f} {_SIDE}"
+    drawn = Markup('<svg viewBox="{}" role="img" aria-label="{}">{}</svg>').format(
         box, "Scores by value as a radar", marks
     )
+    return Markup('<div class="radar">{}{}</div>').format(drawn, labels)
 
 
 def _drawing(marks: Markup, height: int, style: str) -> Markup:
@@ -288,6 +292,9 @@ def _web(scores: Sequence[float]) -> str:
 def _spoke_name(name: str, place: int, count: int) -> Markup:
     x, y = _spoke(place, count, 112)
     anchor = "middle" if abs(x) < 10 else ("start" if x > 0 else "end")
-    return Markup('<text x="{:.1f}" y="{:.1f}" dy=".35em" text-anchor="{}">{}</text>').format(
-        x, y, anchor, name
+    if anchor == "middle":
+        x, y = _spoke(place, count, 120)  # clear of those at its sides
+    left, top = 50 + 100 * x / _WIDE, 50 + 100 * y / _SIDE
+    return Markup('<span class="{}" style="left: {:.2f}%; top: {:.2f}%">{}</span>').format(
+        anchor, left, top, name
     )

@@ -10,6 +10,7 @@ import numpy as np
 from analysis.data.before_after_windows import compared, counts_by_run
 from analysis.data.exposures import RunInfo, Views, without_repeats
 from analysis.estimators.contrasts import Attrition, pair_up, sways
+from analysis.estimators.custom_estimators import CustomEstimates
 from analysis.estimators.one_run import SENSITIVITY, dwell_contrast, graded_change
 from analysis.estimators.study_results import Result, study
 from analysis.report.breakdown import Drift, PersonaSway, by_persona, drift
@@ -90,6 +91,8 @@ class MeasuredGroup:
     attrition_p: float
     rejudged: tuple[Rejudging, ...]
     """By rank: the first that has a matrix is what the primary test takes."""
+    custom_estimates: tuple[CustomEstimates, ...] = ()
+    """What estimators of other packages say."""
 
     @property
     def name(self) -> tuple[str, str, str]:

@@ -176,7 +176,17 @@ def _facts(material: Material, told: _Recorded) -> tuple[Fact, ...]:
         Fact("Python", told.several(lambda first: first.provenance.python)),
         Fact("system", told.several(lambda first: first.provenance.system)),
         Fact("libraries", Name(", ".join(libraries) or "not recorded")),
+        *_plug_ins(material),
     )
+
+
+def _plug_ins(material: Material) -> tuple[Fact, ...]:
+    """The plug-ins of the runs, and of those who judged again; nothing where there is none."""
+    sittings = [sitting for one in material.judgements for file in one for sitting in file.sittings]
+    marks = [mark for first in material.started for mark in first.provenance.plug_ins]
+    marks += [mark for sitting in sittings for mark in sitting.plug_ins]
+    used = sorted({f"{mark} (code {mark.code})" for mark in marks})
+    return (Fact("plug-ins", Name(", ".join(used))),) if used else ()
 
 
 def _libraries() -> tuple[Fact, ...]:
@@ -220,8 +230,7 @@ def _cautions(measures: Measures, told: _Recorded) -> tuple[str, ...]:
             "Not every run is complete. What the incomplete ones hold is included, as far as it "
             "can be compared."
         )
-    if material.started and told.same(lambda first: first.provenance.code_version) is None:
-        said.append("The runs were made by different versions of the code.")
+    said += _different_code(material, told)
     said += tell_changes(material.site_changes)
     adapters = {str(first.config.get("adapter")) for first in material.started}
     if len(adapters) > 1 and len({run.platform for run in runs}) == 1:
@@ -234,6 +243,19 @@ def _cautions(measures: Measures, told: _Recorded) -> tuple[str, ...]:
     if any(first.provenance.code_dirty for first in material.started):
         said.append("Some runs were made by code with changes that are in no version.")
     return tuple(said)
+
+
+def _different_code(material: Material, told: _Recorded) -> list[str]:
+    said = []
+    if material.started and told.same(lambda first: first.provenance.code_version) is None:
+        said.append("The runs were made by different versions of the code.")
+    marks = [
+        [mark for mark in first.provenance.plug_ins if mark.kind != "model"]
+        for first in material.started
+    ]
+    if marks and _same(marks) is None:
+        said.append("The runs were made with different plug-ins, or versions of them.")
+    return said
 
 
 def _about_the_test(measures: Measures) -> list[str]:

@@ -147,10 +147,15 @@ class Name:
 
 @dataclass
 class Traces:
-    """Numbers the sources, and counts the numbers, in the order of the page."""
+    """Numbers the sources, and counts the numbers, in the order of the page.
+
+    Sources that a note points to are numbered in the order of the notes, from 1 on; those that
+    only links lead to follow them in the list.
+    """
 
     numbers: list[TracedNumber] = field(default_factory=list)
     _places: dict[NumberSource, int] = field(default_factory=dict)
+    _notes: dict[NumberSource, int] = field(default_factory=dict)
 
     def shown(self, value: object) -> object:
         """Print one value of a template.
@@ -175,16 +180,23 @@ class Traces:
         )
 
     def note(self, source: NumberSource) -> Markup:
-        place = self.place(source)
-        return Markup('<a class="ref" href="#from-{0}" aria-label="source {0}">{0}</a>').format(
-            place
-        )
+        number = self._notes.setdefault(source, len(self._notes) + 1)
+        link = '<a class="ref" href="#from-{0}" aria-label="source {1}">{1}</a>'
+        return Markup(link).format(self.place(source), number)
 
     def place(self, source: NumberSource) -> int:
+        """Return what the source is linked by."""
         return self._places.setdefault(source, len(self._places) + 1)
 
     def sources(self) -> Iterator[tuple[int, NumberSource]]:
-        return iter([(place, source) for source, place in self._places.items()])
+        """Yield the sources as they are listed, each with what it is linked by."""
+        listed = [*self._notes, *(one for one in self._places if one not in self._notes)]
+        return iter([(self._places[source], source) for source in listed])
+
+    def number_all(self) -> tuple[tuple[int, TracedNumber], ...]:
+        """Return every number of the page with the place of its source in the list."""
+        listed = {source: place for place, (_, source) in enumerate(self.sources(), 1)}
+        return tuple((listed[one.source], one) for one in self.numbers)
 
     def _link(self, number: TracedNumber) -> Markup:
         self.numbers.append(number)

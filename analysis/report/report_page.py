@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,13 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from analysis.estimators.custom_estimators import CustomEstimates
 from analysis.estimators.study_results import BORROWED, DesignOffer
+from analysis.report.custom_estimates import (
+    EstimatorSection,
+    estimator_sections,
+    with_custom_estimates,
+)
 from analysis.report.example_frames import Budget, Sheets, sheets
 from analysis.report.feeds import (
     DwellRow,
@@ -54,7 +61,7 @@ from analysis.report.sway_results import (
     drift_curves,
     forest,
 )
-from analysis.report.tables import tables
+from analysis.report.tables import DIFFERENCES, tables
 from analysis.statistics.estimate import Estimate, as_json
 from analysis.statistics.group_sequential import SequentialLook
 
@@ -84,6 +91,7 @@ class Chapter:
     lost: Losses
     judges: tuple[JudgeView, ...]
     offers: tuple[tuple[DesignOffer, TracedNumber], ...]
+    custom: tuple[EstimatorSection, ...]
 
 
 MOST_OPEN = 3
@@ -149,6 +157,7 @@ def _chapter(scene: GroupRows, number: int, rng: np.random.Generator, budget: Bu
         lost=lost_runs(scene),
         judges=judge_views(scene),
         offers=tuple((offer, fits.words(offer.why)) for offer in _offers(scene)),
+        custom=estimator_sections(scene),
     )
 
 
@@ -167,7 +176,7 @@ def render(page: ReportPage) -> Rendered:
     traces = Traces()
     template = page_environment(traces).get_template("report.html")
     html = template.render(page=page, m=page.methods)
-    return Rendered(html, tuple((traces.place(one.source), one) for one in traces.numbers))
+    return Rendered(html, traces.number_all())
 
 
 @dataclass(frozen=True)
@@ -188,6 +197,7 @@ class Finding:
     look: SequentialLook | None
     gate: tuple[GateCheck, ...]
     labels: tuple[LabelShare, ...]
+    custom_estimates: tuple[CustomEstimates, ...]
 
 
 @dataclass(frozen=True)
@@ -209,7 +219,7 @@ def write_report(material: Material, folder: Path, seed: int, now: datetime) -> 
     ``seed``: of everything that is drawn at random: nulls, permutations, frames.
     Raises ``NothingToCompare`` without a run, ``DataUnwritable`` for a folder that takes nothing.
     """
-    measures = measure(material, np.random.default_rng(seed))
+    measures = with_custom_estimates(measure(material, np.random.default_rng(seed)), seed)
     rendered = render(compose(measures, seed, now))
     files = {PAGE: rendered.html.encode()}
     written = write_folder(folder, files, tables(measures, rendered), TABLES)
@@ -233,6 +243,7 @@ def findings_of(measures: Measures) -> tuple[Finding, ...]:
             look=group.primary.look,
             gate=group.gate,
             labels=group.labels,
+            custom_estimates=group.custom_estimates,
         )
         for group in measures.groups
     )
@@ -251,4 +262,15 @@ def findings_text(findings: Sequence[Finding]) -> str:
             look = one.look
             tested += f" (look {look.number} of {look.of}: {look.spent:.2g} could be spent)"
         lines.append(f"  {one.design}  {estimate_text(one.estimate)}{tested}")
+        for other in one.custom_estimates:
+            lines.append(f"  {other.made_by}{': ' if other.problem else ''}{other.problem}")
+            lines += [f"    {name}  {_plain(each)}" for name, each in other.estimates.items()]
     return "\n".join(lines)
+
+
+def _plain(estimate: Estimate) -> str:
+    """Return an estimate as the terminal shows it; without a plus where it is no difference."""
+    from analysis.terminal.run_text import estimate_text
+
+    text = estimate_text(estimate)
+    return text if estimate.unit in DIFFERENCES else re.sub(r" *\+(?=\d)", " ", text).strip()

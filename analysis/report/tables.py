@@ -20,7 +20,7 @@ _GROUP = ("platform", "strategy", "model")
 _OF_RUN = ("run_id", "persona", "arm", *_GROUP, "replicate")
 _ESTIMATE = ("value", "low", "high", "unit", "clusters", "df", "p", "method", "reason")
 _TESTED = (*_ESTIMATE, "test", "sides", "p_holm")
-_DIFFERENCES = ("pp", "points")  # units of what is 0 where nothing happens
+DIFFERENCES = ("pp", "points")  # units of what is 0 where nothing happens
 _ANSWERS = {YES: "yes", NO: "no", NONE: None}
 _STUDENT = "Student's t"
 _PERMUTED = "permuting which run belongs to whom"
@@ -69,8 +69,17 @@ def tables(measures: Measures, rendered: Rendered) -> list[ReportTable]:
             groups,
             _matrix,
         ),
+        *_others(groups),
         numbers_table(rendered),
     ]
+
+
+def _others(groups: tuple[MeasuredGroup, ...]) -> list[ReportTable]:
+    """The table of other packages' estimators, where there is any."""
+    if not any(group.custom_estimates for group in groups):
+        return []
+    columns = "estimator package version code name"
+    return [_table("estimators_of_others", columns, _ESTIMATE, groups, _custom_estimates)]
 
 
 def numbers_table(rendered: Rendered) -> ReportTable:
@@ -96,7 +105,7 @@ def _table(
 
 def _estimate(told: Estimate) -> tuple[Cell, ...]:
     """An estimate; that a share or a time is not 0 is no hypothesis, and has no p-value."""
-    p = told.p if told.unit in _DIFFERENCES else NAN
+    p = told.p if told.unit in DIFFERENCES else NAN
     return (
         told.value,
         told.low,
@@ -112,7 +121,7 @@ def _estimate(told: Estimate) -> tuple[Cell, ...]:
 
 def _by_student(told: Estimate) -> tuple[Cell, ...]:
     """An estimate whose p-value, if it has one, is Student's t."""
-    tested = told.unit in _DIFFERENCES and not math.isnan(told.p)
+    tested = told.unit in DIFFERENCES and not math.isnan(told.p)
     return (*_estimate(told), *((_STUDENT, "two", NAN) if tested else ("", "", NAN)))
 
 
@@ -372,3 +381,12 @@ def _matrix(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
             for i, persona in enumerate(personas):
                 for j, feed_of in enumerate(personas):
                     yield (*named, persona, feed_of, window, float(shares[i, j]))
+
+
+def _custom_estimates(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
+    for one in group.custom_estimates:
+        by = (one.made_by.name, one.made_by.package, one.made_by.version, one.made_by.code)
+        if one.problem:
+            yield (*by, "", *_estimate(Estimate(NAN, unit="", reason=one.problem)))
+        for name, told in one.estimates.items():
+            yield (*by, name, *_estimate(told))

@@ -25,7 +25,6 @@ from store.runs.ledger_lines import (
     Frame,
     Judgement,
     PersonaRecord,
-    Provenance,
     Reaction,
     RunFinished,
     RunStarted,
@@ -33,6 +32,7 @@ from store.runs.ledger_lines import (
     Video,
     Windows,
 )
+from store.runs.run_provenance import Provenance
 from store.untrusted.size_limits import UnreadablePicture, open_picture
 
 STEPS = 200

@@ -152,7 +152,7 @@ encoder_option = click.option(
     cls=ConfigOption,
     default="conse",
     show_default=True,
-    help="conse, or open_clip:MODEL/PRETRAINED.",
+    help="conse, open_clip:MODEL/PRETRAINED, or a plug-in's.",
 )
 url_option = click.option(
     "--index", "url", cls=ConfigOption, metavar="URL", help="A Chroma server, http://host:port."

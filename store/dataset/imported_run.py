@@ -15,7 +15,6 @@ from store.runs.ledger_lines import (
     Frame,
     Judgement,
     PersonaRecord,
-    Provenance,
     Reaction,
     Repeat,
     RunStarted,
@@ -23,6 +22,7 @@ from store.runs.ledger_lines import (
     Video,
     Windows,
 )
+from store.runs.run_provenance import Provenance
 
 _PICTURE = Reaction(action="swipe", dwell_asked_s=0.0, dwell_s=0.0, exposure_s=0.0, held_s=0.0)
 _ELSEWHERE = Reaction(

@@ -52,6 +52,30 @@ class Encoder(VectorSpace, Protocol):
         ...
 
 
+class CustomEncoder:
+    """An encoder of one's own: derive from it, name it and its space, and embed both.
+
+    A package names its class as an entry point of the group ``feedsway.encoders``.
+    """
+
+    id: str
+    """Begins with the entry point's name, as in ``colour`` or ``colour:v2``."""
+    dim: int
+    stages: PictureStages | None = None
+
+    def __init__(self, name: str, device: str | None) -> None:  # noqa: ARG002 - others use it
+        """Load what embeds; ``name`` is all that was typed after ``--encoder``."""
+        self.id = name
+
+    def images(self, images: Sequence[Image.Image]) -> Vectors:
+        """Return one vector of unit length per picture, shape ``(n, dim)``."""
+        raise NotImplementedError
+
+    def texts(self, texts: Sequence[str]) -> Vectors:
+        """Return one vector of unit length per text, shape ``(n, dim)``."""
+        raise NotImplementedError
+
+
 def unit(vectors: NDArray[np.floating]) -> Vectors:
     """Scale each row of ``vectors`` to unit length; a row of zeros stays zero."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)

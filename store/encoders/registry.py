@@ -6,15 +6,26 @@ import re
 from functools import cache
 from pathlib import Path
 
-from store.encoders.base import Encoder
-from store.errors import UnknownEncoder
+from store.encoders.base import CustomEncoder, Encoder
+from store.errors import StoreError, UnknownEncoder
+from store.plug_ins import ENCODERS, PlugIn, PlugInKind
 
 _ID_ENDS = re.compile(r"(@[0-9a-f]{12})?(\+[0-9a-f]{8})?(\+fp(16|32))?$")
 """What an id says after a checkpoint's path: its hash, how pictures are prepared, precision."""
 
+PLUG_INS = PlugInKind(ENCODERS, ("conse", "open_clip"))
+"""Encoders that other people's packages add."""
+
+
+def find_plug_in(name: str) -> PlugIn | None:
+    """Return the package's encoder that a name begins with; raises ``PlugInFault``."""
+    return PLUG_INS.find(name.partition(":")[0])
+
 
 def check(name: str) -> None:
     """Refuse a name that no encoder has, without loading anything; raises ``UnknownEncoder``."""
+    if find_plug_in(name) is not None:
+        return
     is_clip = name.startswith("open_clip:") and "/" in name
     if not is_clip and name.partition("-")[0] != "conse":
         raise UnknownEncoder(name)
@@ -34,8 +45,12 @@ def load(name: str, device: str | None = None) -> Encoder:
 
     ``name`` is ``conse``, or ``open_clip:<model>/<pretrained tag or path of a checkpoint>``;
     ``device`` is ``cuda``, ``mps`` or ``cpu``, and ``None`` the best there is. Raises
-    ``UnknownEncoder``, and ``EncoderUnavailable`` where its weights cannot be had here.
+    ``UnknownEncoder``, ``EncoderUnavailable`` where its weights cannot be had here, and
+    ``PlugInFault``.
     """
+    plug_in = find_plug_in(name)
+    if plug_in is not None:
+        return _load_plug_in(plug_in, name, device)
     if name.startswith("open_clip:"):
         from store.encoders.openclip import OpenClipEncoder  # loads open_clip: seconds
 
@@ -49,3 +64,18 @@ def load(name: str, device: str | None = None) -> Encoder:
         if name in ("conse", ID):
             return ConseEncoder.load(device)
     raise UnknownEncoder(name)
+
+
+def _load_plug_in(plug_in: PlugIn, name: str, device: str | None) -> Encoder:
+    kind = plug_in.load()
+    if not (isinstance(kind, type) and issubclass(kind, CustomEncoder)):
+        raise plug_in.refuse("it is no subclass of store.encoders.CustomEncoder")
+    try:
+        encoder = kind(name, device)
+    except StoreError:
+        raise
+    except Exception as error:
+        raise plug_in.refuse(f"making it fails with {plug_in.tell_error(error)}") from error
+    if encoder.id.partition(":")[0] != plug_in.name:
+        raise plug_in.refuse(f"its id {encoder.id!r} does not begin with {plug_in.name}")
+    return encoder

@@ -22,7 +22,8 @@ from pydantic import ValidationError
 from store.errors import StoreError
 from store.jsonl.atomic import write_whole
 from store.jsonl.base_record import Record
-from store.runs.ledger_lines import Judgement, Provenance
+from store.runs.ledger_lines import Judgement
+from store.runs.run_provenance import Provenance
 from store.untrusted.clean_fields import ForeignText
 
 LADDER, RECORD, JUDGE, ADAPTER = "ladder.json", "cell.json", "judge.json", "adapter"

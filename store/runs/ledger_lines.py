@@ -17,6 +17,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, field_validator
 
 from store.jsonl.base_record import Record
 from store.jsonl.paths import FrameHash, PathName, PerceptualHash, is_name
+from store.runs.run_provenance import PlugInMark, Provenance
 from store.untrusted.clean_fields import (
     MOST_COUNT,
     ForeignCost,
@@ -97,16 +98,6 @@ def label_personas(identities: Iterable[str]) -> dict[str, str]:
     }
 
 
-class Provenance(Record):
-    """What produced the run: code, libraries, machine."""
-
-    code_version: str
-    code_dirty: bool | None
-    python: str
-    system: str
-    libraries: dict[str, str]
-
-
 class RunStarted(Record):
     """First line of a ledger."""
 
@@ -166,6 +157,8 @@ class RunResumed(Record):
     position: Whole
     code_version: str
     browser: str
+    plug_ins: tuple[PlugInMark, ...] = ()
+    """Those that it goes on with."""
 
 
 class Video(Record):

@@ -23,6 +23,7 @@ from store.jsonl.locks import NamedLock, byte_lock
 from store.jsonl.paths import PathName
 from store.runs.ledger_lines import Judgement, SettingValue, Usage, Whole
 from store.runs.question_draws import draw_positions, rank_question
+from store.runs.run_provenance import PlugInMark
 
 FOLDER = "judgements"
 DrawnShare = Annotated[float, Field(gt=0, le=1)]
@@ -93,6 +94,8 @@ class RejudgementHeader(Record):
     others: DrawnShare = 1.0
     """Share of the videos that each persona is asked about in the feeds of others, drawn for each
     persona apart; in its own feed it is asked about all."""
+    plug_ins: tuple[PlugInMark, ...] = ()
+    """Those that judge, of other people's packages."""
     sample: Annotated[
         QuestionSample | None, BeforeValidator(lambda given: None if given == 1 else given)
     ] = None

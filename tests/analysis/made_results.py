@@ -21,7 +21,6 @@ from store.runs.ledger_lines import (
     Judgement,
     Move,
     PersonaRecord,
-    Provenance,
     Reaction,
     RunFinished,
     RunStarted,
@@ -29,6 +28,7 @@ from store.runs.ledger_lines import (
     Video,
     Windows,
 )
+from store.runs.run_provenance import Provenance
 
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
 

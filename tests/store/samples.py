@@ -21,7 +21,6 @@ from store.runs.ledger_lines import (
     Judgement,
     ObservedVideo,
     PersonaRecord,
-    Provenance,
     Reaction,
     RunFinished,
     RunStarted,
@@ -30,6 +29,7 @@ from store.runs.ledger_lines import (
     Video,
     Windows,
 )
+from store.runs.run_provenance import Provenance
 
 START = datetime(2025, 3, 1, 12, tzinfo=UTC)
 COLOURS = ("red", "green", "blue", "yellow", "purple", "orange", "black", "white")

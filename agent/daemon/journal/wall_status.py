@@ -8,6 +8,7 @@ from datetime import datetime
 from agent import errors
 from agent.daemon.journal.events import WallReported
 from agent.run_config import FrozenValue
+from store.plug_ins import PlugInFault
 
 
 class WaitingWall(FrozenValue):
@@ -47,7 +48,7 @@ def _command(wall: WallReported) -> str:
 
     try:
         signs_in = load_platform(wall.platform).session is not None
-    except errors.UnknownName:
+    except (errors.UnknownName, PlugInFault):
         signs_in = False
     if wall.wall == errors.LayoutChanged.__name__:
         who = f" --account {wall.account}" if wall.account != wall.run_id else ""

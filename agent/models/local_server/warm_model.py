@@ -33,6 +33,7 @@ from agent.models.local_server.worker_recipe import encoder_recipe, linger_s, mo
 from agent.models.providers import find_capabilities, parse_model_name
 from store.encoders import Encoder, Vectors
 from store.encoders import load as load_encoder
+from store.encoders.registry import find_plug_in
 from store.terminal.printing import remark
 
 _AT_ONCE = 64  # questions of one user under way
@@ -204,7 +205,7 @@ def open_warm_model(name: str, settings: Mapping[str, Any]) -> WarmModel | None:
 
 def open_encoder(name: str, model: str) -> Encoder:
     """Open an encoder in a worker: in the model's own, where the model computes it anyway."""
-    if not _has_workers():
+    if not _has_workers() or find_plug_in(name) is not None:  # whose code no worker watches
         return load_encoder(name)
     if find_capabilities(model).encoder == name:
         recipe = model_recipe(model, {})

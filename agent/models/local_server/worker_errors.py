@@ -8,6 +8,7 @@ from typing import Any
 from agent import errors as agent_errors
 from agent.errors import AgentError, ModelFailed
 from store import errors as store_errors
+from store import plug_ins
 from store.errors import StoreError
 
 _OURS = (AgentError, StoreError)
@@ -24,7 +25,8 @@ def write_error(error: Exception) -> dict[str, Any]:
 def read_error(fields: dict[str, Any]) -> Exception:
     """Return the error that `write_error` described, of the same class and with the same words."""
     name = fields["error"]
-    kind = getattr(agent_errors, name, None) or getattr(store_errors, name, None)
+    homes = (agent_errors, store_errors, plug_ins)
+    kind = next((vars(home)[name] for home in homes if name in vars(home)), None)
     if not (isinstance(kind, type) and issubclass(kind, _OURS)):
         return ModelFailed(f"The worker failed ({name})")
     error: Exception = kind.__new__(kind)  # its own arguments were used up for its words

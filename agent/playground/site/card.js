@@ -109,6 +109,14 @@ export class Card {
     const { currentTime, duration } = this.video;
     const part = duration ? (currentTime / duration).toFixed(3) : 0;
     this.find(".progress i").style.transform = `scaleX(${part})`;
+    const button = this.find(".sound");
+    if (button.hidden && this.hasSound()) button.hidden = false;
+  }
+
+  /** Whether the clip has any sound, which a browser knows once it has played a little of it. */
+  hasSound() {
+    const { video } = this;
+    return Boolean(video && (video.webkitAudioDecodedByteCount || video.mozHasAudio || video.audioTracks?.length));
   }
 
   showSound(muted) {

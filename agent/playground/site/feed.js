@@ -128,11 +128,14 @@ export class Feed {
     if (this.view) {
       this.view.tick();
       this.card.progress();
+      const hint = document.getElementById("sound-key");
+      hint.hidden = !this.card.hasSound();
     }
     requestAnimationFrame(() => this.tick());
   }
 
   toggleSound() {
+    if (!this.card?.hasSound()) return;
     this.muted = !this.muted;
     for (const card of this.cards.filter(({ video }) => video)) {
       card.video.muted = this.muted;

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from PIL import Image
+from PIL import Image, ImageOps
 
 from agent.cli import cli
 from agent.errors import BudgetSpent, ModelFailed, ModelSilent
@@ -23,12 +23,14 @@ from agent.judge.retry_limits import Patience
 from agent.judge.spending_cap import SpendingCap
 from agent.models import scripted_scenes
 from agent.models.base import SEVERAL, Question, Reply
+from agent.models.embedded_viewer import ocr
 from agent.preference_pairs.generate import PairPlan, make_pairs
 from store.cli.main import main as store_main
 from store.results.hallucination_probes import PROBE_FORMAT, read_probes
 from store.results.preference_pairs import LEVELS, find_pairs
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
+from store.runs.recorded_model_names import warn_made_up
 from tests.agent.made_runs import exhibits, watch
 from tests.agent.models.made_models import Recorded
 from tests.store.samples import START
@@ -93,6 +95,38 @@ def test_the_sheets_show_what_was_wrong_and_nothing_else(data: DataFolder, tmp_p
     with Image.open(tmp_path / "out" / "examples-1-attribute.jpg") as sheet:
         assert sheet.width > 1000
     assert (tmp_path / "out" / "rates.csv").read_text("utf-8").count("\n") == 1 + 2 * 3 * 4
+
+
+def test_what_is_made_up_says_so_on_every_picture_and_in_words(
+    data: DataFolder, tmp_path: Path
+) -> None:
+    own = DataFolder(tmp_path / "data")
+    shutil.copytree(data.root, own.root)
+    words = ("--model", "scripted/witness?confuses=attribute", "--out", str(tmp_path / "out"))
+    warning = "MADE UP: scripted/editor and scripted/witness?confuses=attribute tell of a frame"
+    assert warning in typed(own, *words).stdout
+    for name, top in (("examples-1-attribute.jpg", True), ("rates.png", False)):
+        with Image.open(tmp_path / "out" / name) as picture:
+            start = 0 if top else picture.height - 60
+            strip = picture.crop((0, start, picture.width, start + 60))
+            assert "MADEUP" in words_of(strip), name
+    made = CliRunner().invoke(cli, ["pairs", "--model", "scripted/editor", "--data", str(own.root)])
+    assert "MADE UP: scripted/editor tells of a frame without a look at it." in made.stdout
+    with Image.open(find_pairs(own).path.with_suffix(".png")) as picture:
+        assert "MADEUP" in words_of(picture.crop((300, 0, 900, 30)))
+
+
+def words_of(strip: Image.Image) -> str:
+    """What stands on a strip of a picture, large and with a margin, without spaces."""
+    large = ImageOps.scale(ImageOps.expand(strip.convert("RGB"), 20, "white"), 2)
+    return (ocr.read(large) or "").replace(" ", "")
+
+
+def test_what_a_model_that_looks_tells_is_not_called_made_up() -> None:
+    assert warn_made_up("openai/gpt-4o", "hfvlm/x", "embedded/conse", "mine/x") == ""
+    assert (
+        warn_made_up("scripted/editor", "openai/gpt-4o", "scripted/editor").count("scripted") == 1
+    )
 
 
 def test_sheets_of_a_forgotten_video_go_or_are_named(data: DataFolder, tmp_path: Path) -> None:

@@ -6,11 +6,14 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import imageio_ffmpeg
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -239,7 +242,7 @@ def test_a_reload_shows_again_what_was_not_moved_on_from(browser: Browser, site:
     visit.leave()
 
 
-def test_likes_pauses_and_sound(browser: Browser, site: Begin) -> None:
+def test_likes_and_pauses(browser: Browser, site: Begin) -> None:
     running = site()
     visit = Visit(browser, running)
     page = visit.page
@@ -251,15 +254,50 @@ def test_likes_pauses_and_sound(browser: Browser, site: Begin) -> None:
     like.click()
     page.wait_for_selector("[data-active] button[aria-label^='Like'][aria-pressed='false']")
     assert not running.feed(0)["items"][0]["liked"]
-    page.keyboard.press("m")
-    assert not page.evaluate("document.querySelector('[data-active] video').muted")
-    page.keyboard.press("m")
+    page.keyboard.press("m")  # the embedded clips have no sound, and nothing offers any
+    assert page.evaluate("document.querySelector('[data-active] video').muted")
+    assert page.locator("[data-active] .sound, #sound-key").filter(visible=True).count() == 0
     page.keyboard.press(" ")
     assert page.evaluate("document.querySelector('[data-active] video').paused")
     assert page.locator("[data-active].held").count() == 1
     page.keyboard.press(" ")
     visit.shown()
     visit.leave()
+
+
+def test_a_clip_with_sound_has_a_button_for_it(browser: Browser, tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    made = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-t", "4"]
+    made += ["-f", "lavfi", "-i", "testsrc=size=180x320:rate=12"]
+    tone = ["-t", "4", "-f", "lavfi", "-i", "sine=frequency=440"]
+    subprocess.run([*made, *tone, "-c:v", "libvpx", str(folder / "loud.webm")], check=True)
+    subprocess.run([*made, "-c:v", "libvpx", str(folder / "quiet.webm")], check=True)
+    rows = [f"{name}.webm,{name},somebody" for name in ("loud", "quiet")]
+    (folder / "captions.csv").write_text("\n".join(["file,caption,creator", *rows]))
+    serve = [sys.executable, "-m", "agent.playground", "--parent", "--catalogue", str(folder)]
+    with subprocess.Popen(
+        [*serve, "--state", str(tmp_path / "state"), "--motion", "instant"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        running = Site(process, json.loads(process.stdout.readline())["url"])
+        visit = Visit(browser, running)
+        captions = [item["desc"] for item in running.feed()["items"]]
+        while captions[visit.active()["index"]] != "loud":
+            visit.page.keyboard.press("ArrowDown")
+            visit.shown()
+        button = visit.page.locator("[data-active] button.sound")
+        button.wait_for()
+        assert visit.page.locator("#sound-key").is_visible()
+        button.click()
+        assert not visit.page.evaluate("document.querySelector('[data-active] video').muted")
+        visit.page.keyboard.press("m")
+        assert visit.page.evaluate("document.querySelector('[data-active] video').muted")
+        visit.leave()
+        process.communicate()
 
 
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (800, 480), (1920, 1080)])

@@ -179,3 +179,58 @@ def test_folded_chapters_are_printed(browser: Browser, large: Path) -> None:
 
 def test_the_chapters_of_a_small_study_are_open(page: Path) -> None:
     assert "<details class=" not in page.read_text(encoding="utf-8")
+
+
+def test_the_contents_lead_to_every_section(browser: Browser, page: Path) -> None:
+    shown, said = opened(browser, page, 1280)
+    links = shown.locator("nav.contents a")
+    targets = links.evaluate_all(
+        "links => links.map(link => document.querySelector(link.hash)?.querySelector('h2')"
+        "?.textContent.startsWith(link.textContent.slice(0, 12)))"
+    )
+    assert len(targets) > 10
+    assert all(targets)
+    headings = shown.locator("main section > h2").evaluate_all("all => all.map(h => h.textContent)")
+    named = links.evaluate_all("links => links.map(link => link.textContent)")
+    assert [each for each in headings if not any(each.startswith(name) for name in named)] == []
+    links.filter(has_text="Excluded videos").click()
+    assert shown.evaluate("location.hash") == "#g1-excluded"
+    assert said == []
+    shown.context.close()
+
+
+def test_notes_count_up_and_are_the_numbers_of_the_list(browser: Browser, page: Path) -> None:
+    shown, _ = opened(browser, page, 1280)
+    notes = shown.locator("a.ref").evaluate_all(
+        "all => all.map(note => [Number(note.textContent),"
+        " [...document.querySelectorAll('#sources li')]"
+        ".indexOf(document.querySelector(note.hash)) + 1])"
+    )
+    assert len(notes) > 10
+    assert [number for number, _ in notes] == [place for _, place in notes]
+    first = list(dict.fromkeys(number for number, _ in notes))
+    assert first == list(range(1, len(first) + 1))
+    shown.context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_a_frame_has_its_caption_and_grows_where_it_is_focused(
+    browser: Browser, page: Path, width: int
+) -> None:
+    shown, _ = opened(browser, page, width)
+    frames = shown.locator(".frames figure")
+    assert frames.count() > 40
+    captions = frames.locator("figcaption").all_inner_texts()
+    assert len(captions) == frames.count()
+    assert all(caption.strip() for caption in captions)
+    picture = frames.nth(1).locator("img")
+    before = picture.bounding_box()
+    frames.nth(1).focus()
+    shown.wait_for_timeout(300)  # it grows by a transition
+    after = picture.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert after["width"] > 2 * before["width"]
+    wide, inner = shown.evaluate("[document.scrollingElement.scrollWidth, innerWidth]")
+    assert wide <= inner
+    shown.context.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 from jinja2 import Environment
@@ -60,6 +61,26 @@ def test_one_source_has_one_number() -> None:
     assert [place for place, _ in traces.sources()] == [1, 2]
     assert "1,200" in html
     assert "= 0.02" in html
+
+
+def test_notes_are_numbered_in_their_order_and_other_sources_follow() -> None:
+    first, second, last = (NumberSource("f", text) for text in ("first", "second", "last"))
+    traces = Traces()
+    environment = Environment(autoescape=True, finalize=traces.shown)
+    environment.globals["note"] = traces.note
+    page = environment.from_string("{{ x }}{{ note(b) }}{{ note(a) }}{{ y }}{{ note(b) }}")
+    html = page.render(
+        x=last.count(1, "linked alone"), y=first.count(2, "noted"), a=first, b=second
+    )
+    notes = re.findall(r'href="#from-(\d)" aria-label="source (\d)">(\d)<', html)
+    assert [number for _, *number in notes] == [["1", "1"], ["2", "2"], ["1", "1"]]
+    listed = list(traces.sources())
+    assert [source for _, source in listed] == [second, first, last]
+    assert [place for place, *_ in notes[:2]] == [str(place) for place, _ in listed[:2]]
+    assert [(place, one.what) for place, one in traces.number_all()] == [
+        (3, "linked alone"),
+        (2, "noted"),
+    ]
 
 
 def test_what_does_not_exist_is_a_dash_with_its_reason() -> None:

@@ -244,6 +244,7 @@ REVIEWED = {
     "agent/training/dataset.py": "into memory",
     "agent/benchmarks/browser_runs.py": "a study's file",
     "agent/benchmarks/judge_consistency.py": "into memory",
+    "agent/doctor/plug_in_checks.py": "into memory",
     "agent/benchmarks/shared_picture_cost.py": "into memory",
     "agent/explorer/pictures.py": "into memory",
     "agent/daemon/process/child.py": "logs, which forgetting deletes",

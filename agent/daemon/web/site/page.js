@@ -1,14 +1,14 @@
 // Follows the daemon's news, makes anew what changed, and asks for what is pressed.
 
 import * as sections from "./sections.js";
-import { ago, at, sayIn } from "./wording.js";
+import { ago, at, lasting, sayIn } from "./wording.js";
 
 const PLACES = {
   headline: "#headline", under: "#under", all: "#all", attention: "#attention .list", now: "#now .runs",
   entries: "#entries .list", studies: "#studies .cards", failures: "#failures .list", machine: "#machine dl",
 };
 const HIDDEN_WHEN_EMPTY = ["attention", "studies"];
-const SAY = { ago, at };
+const SAY = { ago, at, lasting };
 const find = (selector) => document.querySelector(selector);
 const shown = {};
 const frames = new Map();
@@ -64,12 +64,15 @@ async function showFrame(image) {
   image.src = frames.get(name);
 }
 
-function tell(sentence, wrong = false) {
-  const said = find("#said");
-  said.textContent = sentence;
-  said.classList.toggle("wrong", wrong);
-  clearTimeout(tell.timer);
-  tell.timer = setTimeout(() => { said.textContent = ""; }, wrong ? 15000 : 4000);
+const timers = {};
+
+// What went wrong has a line of its own, which no later "Copied." takes. The page grows by the height
+// of both, so that whatever they lie over can be scrolled to.
+function tell(sentence, where = "#said") {
+  clearTimeout(timers[where]);
+  find(where).textContent = sentence;
+  document.body.style.paddingBottom = `${find("#toasts").offsetHeight}px`;
+  if (sentence) timers[where] = setTimeout(() => tell("", where), where === "#wrong" ? 15000 : 4000);
 }
 
 async function ask(button) {
@@ -79,10 +82,11 @@ async function ask(button) {
     const told = answer.headers.get("content-type")?.startsWith("application/json") ? await answer.json() : { error: await answer.text() };
     if (answer.ok) {
       render(told);
+      tell("", "#wrong");
       tell("Done.");
-    } else tell(told.error, true);
+    } else tell(told.error, "#wrong");
   } catch {
-    tell("The daemon does not answer.", true);
+    tell("The daemon does not answer.", "#wrong");
   } finally {
     button.disabled = false;
   }

@@ -2,7 +2,7 @@
 
 import { chart, legend } from "./chart.js";
 import { make, passing, wide } from "./elements.js";
-import { ago, at, bytes, days, dollars, number, percent, plural } from "./wording.js";
+import { ago, at, bytes, days, dollars, lasting, number, percent, plural } from "./wording.js";
 
 const PHASES = ["before", "adapt", "after"];
 const SITES = { tiktok: "TikTok", youtube: "YouTube", instagram: "Instagram", playground: "The playground" };
@@ -30,14 +30,20 @@ function command(text) {
 
 // What is at the top
 
+// A wall comes first: it stands until somebody has looked, whatever else goes on.
 export function headline(status) {
-  if (status.paused) return "Everything is paused";
+  const walls = status.walls.length;
+  const waits = walls ? `${plural(walls, "wall")} ${walls === 1 ? "waits" : "wait"} for you` : "";
+  return [waits, state(status)].filter(Boolean).join(", ") || "Nothing to do";
+}
+
+function state(status) {
+  const sentence = status.walls.length ? (words) => words.charAt(0).toLowerCase() + words.slice(1) : (words) => words;
+  if (status.paused) return sentence("Everything is paused");
   const going = status.running.filter((run) => run.run_id).length;
   if (going) return `${plural(going, "run")} going on`;
-  if (status.running.length) return status.running.every((run) => run.ending) ? "Finishing …" : "Starting …";
-  if (status.walls.length) return `${plural(status.walls.length, "wall")} ${status.walls.length === 1 ? "waits" : "wait"} for you`;
-  if (status.upcoming.length) return "Waiting for the next start";
-  return "Nothing to do";
+  if (status.running.length) return sentence(status.running.every((run) => run.ending) ? "Finishing …" : "Starting …");
+  return status.upcoming.length && !status.walls.length ? "Waiting for the next start" : "";
 }
 
 export function under(status) {
@@ -175,7 +181,8 @@ function outcome(last) {
   if (!last) return make("span", { class: "soft" }, "has not run yet");
   const word = last.outcome ?? "running";
   const tries = last.attempts > 1 ? `, attempt ${last.attempts}` : "";
-  return [make("span", { class: `mark ${word}` }, word), " ", last.at ? passing(last.at, ago) : "", tries];
+  const say = last.outcome ? ago : lasting;
+  return [make("span", { class: `mark ${word}` }, word), " ", last.at ? passing(last.at, say) : "", tries];
 }
 
 // What is due and not started waits for its turn, a wall, quiet hours, ...

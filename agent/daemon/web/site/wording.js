@@ -40,6 +40,9 @@ export function ago(text) {
   return seconds < 5 ? "now" : `${span(seconds)} ago`;
 }
 
+// Of what still goes on.
+export const lasting = (text) => `for ${span((Date.now() - new Date(text)) / 1000)}`;
+
 export function bytes(size) {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let unit = 0;

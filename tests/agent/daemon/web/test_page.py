@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -243,7 +244,69 @@ def test_what_is_refused_is_told(visit: Open, made: dict[str, tuple[World, str]]
     page, world = visit("wall"), made["wall"][0]
     world.entries = ("dawn", "two-arms")  # the file was edited while the page was open
     page.get_by_role("button", name="Run dusk now").click()
-    page.get_by_role("status").filter(has_text="There is no entry 'dusk'.").wait_for()
+    page.get_by_role("alert").filter(has_text="There is no entry 'dusk'.").wait_for()
+
+
+def test_what_is_refused_is_covered_by_nothing_and_covers_nothing(
+    visit: Open, made: dict[str, tuple[World, str]]
+) -> None:
+    page, world = visit("wall", "telephone"), made["wall"][0]
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    world.entries = ("dawn", "two-arms")
+    page.get_by_role("button", name="Run dusk now").click()
+    wrong, said = page.locator("#wrong"), page.get_by_role("status")
+    wrong.filter(has_text="There is no entry 'dusk'.").wait_for()
+    page.get_by_role("button", name="Copy: ").first.click()
+    said.filter(has_text="Copied.").wait_for()
+    above, below = wrong.bounding_box(), said.bounding_box()
+    assert above is not None
+    assert below is not None
+    assert above["y"] + above["height"] <= below["y"]
+    assert "There is no entry" in wrong.inner_text()
+    page.evaluate("scrollTo(0, document.scrollingElement.scrollHeight)")
+    last = page.locator("#machine").bounding_box()
+    assert last is not None
+    assert last["y"] + last["height"] <= above["y"]
+    page.get_by_role("button", name="Run dawn now").click()
+    said.filter(has_text="Done.").wait_for()
+    assert wrong.inner_text() == ""  # what was asked for since has worked
+    world.end("dawn", "complete")
+    world.entries = ("dawn", "dusk", "two-arms")
+
+
+def test_a_wall_is_in_the_headline_whatever_goes_on(browser: Browser, tmp_path: Path) -> None:
+    world = World(DataFolder(tmp_path / "data"), datetime.now(UTC) - timedelta(seconds=34))
+    page = browser.new_page()
+    heading = page.get_by_role("heading", level=1)
+    with served(world) as link:
+        page.goto(link)
+        wall = {"platform": "tiktok", "open": True, "wall": "ChallengeShown"}
+        for account in ("a1", "a2"):
+            world.write(WallReported(at=world.now, account=account, **wall))
+        heading.filter(has_text="2 walls wait for you").wait_for()
+        world.begin("dusk")
+        heading.filter(has_text="2 walls wait for you, starting …").wait_for()
+        world.keep("r1", "yn", config={"cell": name_occurrence("dusk", world.now)})
+        heading.filter(has_text="2 walls wait for you, 1 run going on").wait_for()
+        page.get_by_role("button", name="Pause everything").click()
+        heading.filter(has_text="2 walls wait for you, everything is paused").wait_for()
+    page.close()
+    world.close()
+
+
+def test_what_runs_is_said_to_run_for_so_long(browser: Browser, tmp_path: Path) -> None:
+    world = World(DataFolder(tmp_path / "data"), datetime.now(UTC) - timedelta(seconds=34))
+    page = browser.new_page()
+    with served(world) as link:
+        page.goto(link)
+        world.begin("dusk")
+        dusk = page.get_by_role("article", name="dusk")
+        dusk.filter(has_text=re.compile(r"running for 3\d s")).wait_for()
+        world.end("dawn", "complete", minutes=60)
+        dawn = page.get_by_role("article", name="dawn")
+        dawn.filter(has_text=re.compile(r"complete 5\d min ago")).wait_for()
+    page.close()
+    world.close()
 
 
 def test_no_other_port_learns_the_token(

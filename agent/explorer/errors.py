@@ -7,3 +7,7 @@ from agent.errors import AgentError
 
 class NoSuchPage(AgentError):
     """An address leads to nothing, or to what cannot be read; says what to do."""
+
+
+class FilmFailed(AgentError):
+    """A picture or video of film strips could not be made; says why."""

@@ -2,6 +2,8 @@
 
 import { call, get, hasToken, takeToken } from "./token.js";
 import { FrameGrid } from "./grid.js";
+import { LivePage } from "./live.js";
+import { StripPair } from "./pair.js";
 
 const page = document.querySelector("#page");
 const progress = document.querySelector(".progress");
@@ -9,7 +11,11 @@ const keys = document.querySelector("#keys");
 const STATE_MS = 1000;
 const FIRST = "frames";
 // What pages start once they are in place, and what ends with them.
-const STARTS = { frames: (place, state) => new FrameGrid(place.querySelector(".frames"), state) };
+const STARTS = {
+  frames: (place, state) => new FrameGrid(place.querySelector(".frames"), state),
+  pair: (place, state) => new StripPair(place, state.key),
+  live: (place, state) => new LivePage(place, state.key),
+};
 const places = new Map();
 let state = { ready: false, key: "" };
 let living = null;

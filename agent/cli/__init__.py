@@ -13,6 +13,7 @@ from agent.cli.calibrate import calibrate
 from agent.cli.daemon import daemon
 from agent.cli.doctor import doctor
 from agent.cli.eval_log import eval_log
+from agent.cli.film import film
 from agent.cli.judge_check import judge_check
 from agent.cli.label import label
 from agent.cli.login import login
@@ -58,6 +59,7 @@ for command in (
     daemon,
     status,
     open_explorer,
+    film,
     login,
     rejudge,
     label,

@@ -107,7 +107,8 @@ def draw_legend(draw: ImageDraw.ImageDraw, at: tuple[int, int], size: int) -> in
 
 def tell_counts(strip: FilmStrip) -> str:
     """Say how many answers of each window were yes."""
-    return "yes: " + ", ".join(f"{one.yes} of {one.answered} {one.phase}" for one in strip.counts)
+    told = (f"{one.yes} of {one.answered} {one.phase}" for one in strip.counts)
+    return f"yes: {', '.join(told)}" if strip.counts else "no answer yet"
 
 
 def tell_answer(cell: FilmFrame | None) -> str:

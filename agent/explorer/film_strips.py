@@ -112,14 +112,13 @@ class FilmStrip:
 
     @cached_property
     def counts(self) -> tuple[WindowCount, ...]:
-        """Shares of yes in the windows that it has, in their order."""
+        """Shares of yes in the windows that were asked about, in their order."""
         found: dict[Phase, list[str]] = {}
         for cell in self.cells.values():
-            if cell.eligible:
+            if cell.eligible and cell.answer != "none":
                 found.setdefault(cell.phase, []).append(cell.answer)
         return tuple(
-            WindowCount(phase, said.count("yes"), len(said) - said.count("none"))
-            for phase, said in found.items()
+            WindowCount(phase, said.count("yes"), len(said)) for phase, said in found.items()
         )
 
 

@@ -158,10 +158,10 @@ def _with(groups: tuple[StripChoices, ...], value: str, label: str) -> tuple[Str
 
 
 def _choice(run: RunStarted) -> StripChoice:
-    study = f"{run.study}, " if run.study else ""
     replicate = run.config.get("replicate")
     which = f" {replicate}" if isinstance(replicate, int) and run.study else ""
-    label = f"{study}{run.persona.id}, {run.arm}{which} · {run.platform}, {run.at:%F %H:%M}"
+    of = run.study or run.platform
+    label = f"{run.persona.id}, {run.arm}{which} · {of}, {run.at:%m-%d %H:%M}"
     return StripChoice(run.run_id, label)
 
 

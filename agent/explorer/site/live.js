@@ -92,7 +92,7 @@ export class LivePage {
     }
     const answer = find("answer");
     answer.className = `answer live-answer ${video?.answer ?? "waiting"}`;
-    const p = video?.p_yes == null ? "" : ` ${video.p_yes.toFixed(2)}`;
+    const p = video?.p_yes == null ? "" : `, p(yes) ${video.p_yes.toFixed(2)}`;
     set(answer, video ? `${video.excluded ? `does not count: ${video.excluded}` : video.missing || ANSWERS[video.answer]}${p}` : "no video yet");
     set(find("caption"), video?.caption ?? "");
     set(find("reason"), video?.reason ?? "");

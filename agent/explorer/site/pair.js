@@ -53,10 +53,10 @@ export class StripPair {
 
   choose(number, behavior = "auto") {
     const at = Math.min(this.columns.length - 1, Math.max(0, number));
-    this.columns[this.chosen]?.classList.remove("chosen");
+    this.columns[this.chosen]?.classList.remove("picked");
     this.chosen = at;
     const column = this.columns[at];
-    column.classList.add("chosen");
+    column.classList.add("picked");
     const middle = column.offsetLeft - this.strip.offsetLeft - (this.strip.clientWidth - column.offsetWidth) / 2;
     this.strip.scrollTo({ left: middle, behavior });
     for (const name of ["a", "b"]) this.show(name, column);

@@ -65,6 +65,7 @@ def film(
     """
     from agent.explorer.film_export import FilmRequest, choose_strips, make_film
     from store.cli.options import bar
+    from store.errors import DataUnwritable
     from store.jsonl.atomic import write_whole
     from store.privacy.derived_files import register
     from store.runs.data_folder import DataFolder
@@ -83,7 +84,10 @@ def film(
     content = make_film(folder, asked, pair, lambda: told(next(done), total))
     shown = {asked.a.run, asked.b.run}
     register(folder, out, "sheet", runs=shown, frames=pair.frames)
-    write_whole(out, content)
+    try:
+        write_whole(out, content)
+    except OSError as error:
+        raise DataUnwritable(out, error.strerror or str(error)) from None
     echo(str(out))
     echo(f"{count_of(len(pair.positions), 'position')}. It shows what people have made.", err=True)
     if not blur:

@@ -48,7 +48,10 @@ def choose_strips(data: DataFolder, request: FilmRequest) -> StripPair:
     end = max(pair.positions, default=0) if request.last is None else request.last
     pair = pair.cut(request.first, end)
     if not pair.positions:
-        raise FilmFailed(f"There is no video at positions {request.first} to {end}. Choose others.")
+        raise FilmFailed(
+            f"There is no video at positions {request.first} to {end}. Choose others. "
+            "In a terminal, type: the same without --positions"
+        )
     return pair
 
 

@@ -43,7 +43,7 @@ def make_video(pair: StripPair, frames: FrameLoader, speed: int) -> bytes:
     if len(pair.positions) > MOST_POSITIONS:
         raise FilmFailed(
             f"A video of {len(pair.positions)} positions is too long: {MOST_POSITIONS} are the "
-            "most. Choose fewer, with a first and a last one."
+            f"most. Choose fewer. In a terminal, type: --positions 0 {MOST_POSITIONS - 1}"
         )
     options = ["-r", str(_RATE), "-crf", "20", "-preset", "veryfast"]
     with TemporaryDirectory() as folder:
@@ -64,7 +64,8 @@ def make_video(pair: StripPair, frames: FrameLoader, speed: int) -> bytes:
             writer.close()
             return path.read_bytes()
         except OSError as error:
-            raise FilmFailed(f"ffmpeg could not make the video: {str(error)[-300:]}") from None
+            told = " ".join(str(error)[-300:].split())
+            raise FilmFailed(f"ffmpeg failed ({told}). Type: python -m agent doctor") from None
 
 
 def draw_frames(pair: StripPair, frames: FrameLoader) -> Iterator[Image.Image]:

@@ -39,10 +39,9 @@ class ReportFiles:
         try:
             folder = self._folder(kind, name)
             found = sorted((folder / TABLES).iterdir())
-            own = [path for path in found if path.suffix in _TYPES and path.is_file()]
-            return tuple(f"{TABLES}/{path_within(folder, path).name}" for path in own)
         except (StoreError, OSError):
             return ()
+        return tuple(f"{TABLES}/{path.name}" for path in found if _is_table(folder, path))
 
     def routes(self) -> list[Route]:
         """Return the address of every file."""
@@ -72,6 +71,14 @@ class ReportFiles:
         """Return where a report lies; raises ``BadName`` and ``OutsideFolder``."""
         home = self._data.study_dir(name) if kind == "study" else self._data.run_dir(name)
         return path_within(home, home / _FOLDER)
+
+
+def _is_table(folder: Path, path: Path) -> bool:
+    """Whether a file is one of the tables, and lies in the report's own folder."""
+    try:
+        return path.suffix in _TYPES and path_within(folder, path).is_file()
+    except StoreError:
+        return False
 
 
 def _no_report() -> Response:

@@ -72,7 +72,8 @@ def film(
 
     folder = DataFolder(data)
     asked = FilmRequest(
-        *(_find_strip(folder, run) for run in runs),
+        _find_strip(folder, runs[0]),
+        _find_strip(folder, runs[1]),
         kind=_tell_kind(out),
         first=positions[0] if positions else 0,
         last=positions[1] if positions else None,

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -61,8 +62,9 @@ class LiveRuns:
             return self._last
 
     def _look(self, now: datetime) -> dict[str, Any]:
-        folders = {path.parent.name: path.parent for path in self._data.ledgers()}
-        busy = {name for name, folder in folders.items() if signature(folder / LOCK)}
+        busy = {
+            path.parent.name for path in self._data.runs_dir.glob(f"*/{LOCK}") if _is_held(path)
+        }
         tallies = {tally.run_id: tally for tally in self._ledgers.now(busy)}
         running = list_running(self._data, list(tallies.values()), ())
         page = find_served(self._data.daemon_dir)
@@ -101,6 +103,14 @@ class LiveRuns:
             found = ledger.summarise(tally.path)
             self._configs[tally.run_id] = found.started.config if found and found.started else {}
         return self._configs[tally.run_id]
+
+
+def _is_held(lock: Path) -> bool:
+    """Whether a living process holds a lock; those of finished runs are empty files."""
+    try:
+        return lock.stat().st_size > 0 and signature(lock) is not None
+    except OSError:
+        return False
 
 
 def _tell_video(video: ObservedVideo, *, acting: bool) -> dict[str, Any]:

@@ -19,7 +19,7 @@ _FOLDER = "report"
 _TYPES = {".csv": "text/csv; charset=utf-8", ".parquet": "application/octet-stream"}
 _PAGE_HEADERS = {
     "Content-Security-Policy": f"{POLICY}; frame-ancestors 'none'; sandbox",
-    "Cross-Origin-Opener-Policy": "unsafe-none",  # a browser opens no sandbox with another
+    "Cross-Origin-Opener-Policy": "unsafe-none",  # HTML has a sandbox with another refused
     "Cache-Control": "no-store",
 }
 

@@ -23,7 +23,9 @@ export class StripPair {
       event.preventDefault();
       this.make(new FormData(event.target));
     });
-    const first = this.columns.findIndex((one) => one.dataset.position === this.root.dataset.at);
+    // the address may have gone on since the page was asked for
+    const at = new URLSearchParams(location.hash.split("?")[1]).get("at") ?? this.root.dataset.at;
+    const first = this.columns.findIndex((one) => one.dataset.position === at);
     this.choose(Math.max(0, first), "instant");
   }
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.options import data_option, data_to_type, python_to_type
+from agent.cli.options import data_option, data_to_type
 from agent.cli.rejudge import find_ledgers
+from store.terminal.command_words import spell_commands
 from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def label(runs: tuple[str, ...], *, by: str, data: Path, **options: Any) -> None
         draw.parent.mkdir(parents=True, exist_ok=True)
         keep_draw(planned, draw)
     asked = list_questions(planned)
-    again = f"{python_to_type()} -m agent label {' '.join(runs)} --by {by}"
+    again = spell_commands(f"python -m agent label {' '.join(runs)} --by {by}")
     again += f" --questions {questions}" if questions != QUESTIONS else ""
     again += f" --seed {seed}" if seed != 1 else ""
     if options["answers"] is None:

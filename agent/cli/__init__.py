@@ -14,6 +14,7 @@ from agent.cli.config import config
 from agent.cli.daemon import daemon
 from agent.cli.doctor import doctor
 from agent.cli.eval_log import eval_log
+from agent.cli.film import film
 from agent.cli.import_history import import_history
 from agent.cli.judge_check import judge_check
 from agent.cli.label import label
@@ -61,6 +62,7 @@ for command in (
     daemon,
     status,
     open_explorer,
+    film,
     login,
     rejudge,
     label,

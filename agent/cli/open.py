@@ -21,11 +21,14 @@ EPILOG = """
 \b
 Examples:
   python -m agent open
+  python -m agent open first-study
+  python -m agent open latest
   python -m agent open --port 0 --no-browser
 """
 
 
 @click.command("open", epilog=EPILOG)
+@click.argument("what", required=False)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -36,10 +39,13 @@ Examples:
 @click.option("--browser/--no-browser", default=True, help="Open the page; or only print its link.")
 @encoder_option
 @data_option
-def open_explorer(data: Path, *, port: int, browser: bool, encoder_name: str) -> None:
+def open_explorer(
+    data: Path, what: str | None, *, port: int, browser: bool, encoder_name: str
+) -> None:
     """Look through runs, studies and frames, search them, and see what goes on.
 
-    Serves a page on this machine alone, until Ctrl-C. Nothing is sent anywhere.
+    WHAT is a study or a run to begin with: an id, the beginning of one, or latest. Serves a page
+    on this machine alone, until Ctrl-C. Nothing is sent anywhere.
     """
     from agent.daemon.web.address import read_address
     from store.api.data_reader import DataReader
@@ -48,6 +54,7 @@ def open_explorer(data: Path, *, port: int, browser: bool, encoder_name: str) ->
 
     check(encoder_name)
     with DataReader.open(data) as reader:
+        page = _find_page(reader, what)
         lock = NamedLock(reader.folder.explorer_dir / "lock")
         try:
             lock.acquire()
@@ -55,24 +62,34 @@ def open_explorer(data: Path, *, port: int, browser: bool, encoder_name: str) ->
             there = read_address(reader.folder.explorer_dir)
             if there is None:
                 raise
-            _show(there.link, browser=browser)
+            _show(there.link + page, browser=browser)
             return
         try:
-            interruptible(_serve(reader, encoder_name, port, browser=browser))
+            interruptible(_serve(reader, encoder_name, port, page, browser=browser))
         except KeyboardInterrupt:
             echo("The explorer is closed.", err=True)
         finally:
             lock.release()
 
 
-async def _serve(reader: DataReader, encoder: str, port: int, *, browser: bool) -> None:
+def _find_page(reader: DataReader, what: str | None) -> str:
+    """Return what a link ends in, to begin with a study or a run; raises ``RunNotFound``."""
+    from urllib.parse import quote
+
+    if what is None:
+        return ""
+    kind, name = ("study", what) if what in reader.studies() else ("run", reader.run(what).id)
+    return "&page=" + quote(f"{kind}/{quote(name, safe='')}", safe="/")
+
+
+async def _serve(reader: DataReader, encoder: str, port: int, page: str, *, browser: bool) -> None:
     from agent.explorer.explorer_server import serve
     from agent.explorer.workbench import Workbench
 
     bench = Workbench(reader, encoder)
     async with serve(bench, port) as link:
         bench.begin()
-        _show(link, browser=browser)
+        _show(link + page, browser=browser)
         echo("Ctrl-C ends it.", err=True)
         await asyncio.Event().wait()
 

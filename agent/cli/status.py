@@ -70,11 +70,9 @@ def status(data: Path, as_json: bool, **wishes: Any) -> None:
 
 def _serving(data: DataFolder) -> Address | None:
     """Return where the page is served, if a daemon holds the folder and told."""
-    from agent.daemon.web import address
-    from agent.daemon.web.status import LOCK
-    from store.jsonl.locks import holder
+    from agent.daemon.web.address import find_served
 
-    return address.read_address(data.daemon_dir) if holder(data.daemon_dir / LOCK) else None
+    return find_served(data.daemon_dir)
 
 
 def _look(data: DataFolder) -> Status:

@@ -19,7 +19,10 @@ from starlette.staticfiles import StaticFiles
 from agent.daemon.web import address
 from agent.daemon.web.auth import PICTURES, RequestGate
 from agent.daemon.web.loopback_server import HOST, LoopbackServer, listen
+from agent.explorer.film_jobs import FilmJobs
+from agent.explorer.live_page import LiveRuns
 from agent.explorer.page_list import PAGES, NoSuchPage, Pages
+from agent.explorer.report_files import ReportFiles
 from agent.explorer.tiles import read_tiles
 from agent.explorer.workbench import Workbench
 from store.errors import StoreError
@@ -71,6 +74,7 @@ class ExplorerRoutes:
     def __init__(self, bench: Workbench, key: str) -> None:
         self._bench, self._key = bench, key
         self._pages = Pages(bench, key)
+        self._parts = (LiveRuns(bench.data), FilmJobs(bench.data), ReportFiles(bench.data, key))
 
     def routes(self) -> list[Route]:
         """Return every address below the root."""
@@ -86,6 +90,7 @@ class ExplorerRoutes:
             *(Route(f"/page/{page.path}", self._page(name)) for name, page in PAGES.items()),
             Route(f"{PICTURES}small/{{sha256}}.jpg", self._small),
             Route(f"{PICTURES}whole/{{sha256}}.jpg", self._whole),
+            *(route for part in self._parts for route in part.routes()),
             Route(f"{PICTURES}figure/{{name:path}}.png", self._figure),
         ]
 

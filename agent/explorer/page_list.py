@@ -15,8 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from agent.explorer import frames_page, run_pages, step_page, study_pages
+from agent.explorer import (
+    frames_page,
+    live_page,
+    pair_page,
+    run_pages,
+    step_page,
+    study_pages,
+)
 from agent.explorer.errors import NoSuchPage
+from agent.explorer.report_files import ReportFiles
 from agent.explorer.workbench import Workbench
 from analysis.errors import AnalysisError
 from store.errors import StoreError
@@ -48,6 +56,8 @@ PAGES: dict[str, Page] = {
     "studies": Page("studies", "studies.html", study_pages.make_list),
     "study": Page("study/{study}", "study.html", study_pages.make),
     "findings": Page("findings/{study}", "summary.html", study_pages.make_findings),
+    "pair": Page("pair", "pair.html", pair_page.make),
+    "live": Page("live", "live.html", live_page.make),
     "step": Page("step/{run}/{position:int}", "step.html", step_page.make),
 }
 FIGURES: dict[str, Callable[[Workbench, str], bytes]] = {
@@ -73,6 +83,7 @@ class Pages:
             whole=lambda sha256: f"/pictures/whole/{sha256}.jpg?key={key}",
             figure=lambda kind, name: f"/pictures/figure/{kind}/{quote(name)}.png?key={key}",
             link=_link,
+            reports=ReportFiles(bench.data, key),
             count_of=count_of,
         )
         self._environment.filters.update(moment=_moment, pretty=_pretty, size=size_told)

@@ -67,6 +67,8 @@ class Methods:
     facts: tuple[Fact, ...]
     libraries: tuple[Fact, ...]
     command: Name
+    explorer: Name | None
+    """What opens the explorer on what this report is of; ``None`` where no run is kept."""
     cautions: tuple[str, ...]
 
 
@@ -110,8 +112,16 @@ def methods(measures: Measures, seed: int) -> Methods:
         facts=_facts(material, told),
         libraries=_libraries(),
         command=Name(material.command + more),
+        explorer=_tell_explorer(material),
         cautions=_cautions(measures, told),
     )
+
+
+def _tell_explorer(material: Material) -> Name | None:
+    if not material.started:
+        return None
+    alone = material.study is not None or len(material.started) == 1
+    return Name("python -m agent open" + (f" {material.title}" if alone else ""))
 
 
 class _Recorded:

@@ -15,7 +15,16 @@ from store.errors import DamagedLedger, StoreError
 from store.jsonl.base_record import tell_fault
 from store.jsonl.paths import PathName
 from store.runs.ledger import check_schema, parse_line
-from store.runs.ledger_lines import Fault, Phase, RunFinished, RunResumed, RunStarted, Step, Windows
+from store.runs.ledger_lines import (
+    Fault,
+    Phase,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+    Step,
+    StepOpened,
+    Windows,
+)
 from store.untrusted.clean_text import show_line
 
 NO, YES, MISSING = 0, 1, 2
@@ -71,6 +80,8 @@ class RunTally:
     steps: int = 0
     last: Step | None = None
     """The last step; of one that is finished nothing."""
+    opened: StepOpened | None = None
+    """The video that is judged, while the hands act on it."""
     finished: bool = False
     fault: Fault | None = None
     """The last one since the run was started or resumed."""
@@ -111,12 +122,14 @@ class RunTally:
         match record:
             case Step():
                 self._step(record)
+            case StepOpened():
+                self.opened = record
             case RunResumed() | RunStarted():
                 self.fault = None
             case Fault():
                 self.fault = record
             case RunFinished():
-                self.finished, self.last = True, None
+                self.finished, self.last, self.opened = True, None, None
 
     def note_loss(self, problem: str) -> None:
         """Remember that a line, or all of it, cannot be read; the sentence ends in what to type."""
@@ -160,4 +173,4 @@ class RunTally:
         if step.eligible:
             answer = {"yes": YES, "no": NO}.get(step.judgement.answer or "", MISSING)
             self.answers.setdefault(step.phase, bytearray()).append(answer)
-        self.last = step
+        self.last, self.opened = step, None

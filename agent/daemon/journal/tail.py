@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta, tzinfo
 from pathlib import Path
@@ -119,12 +120,14 @@ class Ledgers:
         self._data = data
         self._files: dict[str, tuple[GrowingFile, RunTally]] = {}
 
-    def now(self) -> list[RunTally]:
-        """Return the runs that have begun and tell whose they are, by start."""
+    def now(self, only: Collection[str] | None = None) -> list[RunTally]:
+        """Return the runs that have begun and tell whose they are, by start; ``only`` of these."""
         try:
             names = {item.name for item in os.scandir(self._data.runs_dir)}
         except FileNotFoundError:
             names = set()
+        if only is not None:
+            names &= set(only)
         for gone in self._files.keys() - names:
             del self._files[gone]
         found = [self._follow(name) for name in names]

@@ -15,8 +15,9 @@ from pydantic import ValidationError
 from agent.run_config import FrozenValue
 from store.errors import DataUnwritable
 from store.jsonl.atomic import TEMPORARY, make_folder
+from store.jsonl.locks import holder
 
-FILE = "address.json"
+FILE, LOCK = "address.json", "lock"
 
 
 class Address(FrozenValue):
@@ -37,6 +38,11 @@ def read_address(folder: Path) -> Address | None:
         return Address.model_validate_json((folder / FILE).read_bytes())
     except (OSError, ValidationError):
         return None
+
+
+def find_served(folder: Path) -> Address | None:
+    """Return the address of the page of a folder whose lock is held; ``None`` of no other."""
+    return read_address(folder) if holder(folder / LOCK) else None
 
 
 def write_address(folder: Path, url: str, *, fresh: bool = False) -> Address:

@@ -117,7 +117,7 @@ class _Pages:
     def __init__(
         self, data: DataFolder, controls: Controls, news: StatusStream, hide: SecretRedactor
     ) -> None:
-        self._frames = FrameStore(data.frames_dir)
+        self._data, self._frames = data, FrameStore(data.frames_dir)
         self._controls, self._news, self._hide = controls, news, hide
 
     def routes(self) -> list[Any]:
@@ -127,6 +127,7 @@ class _Pages:
             Route("/", self.page),
             Route("/api/status", self.status),
             Route("/api/news", self.follow),
+            Route("/api/explorer", self.explorer),
             Route("/frames/{sha256}.jpg", self.frame),
             Route("/metrics", self.metrics),
             *steer,
@@ -159,6 +160,12 @@ class _Pages:
             return JSONResponse({"error": "no such frame"}, 404)
         headers = {"Cache-Control": "private, max-age=31536000, immutable"}
         return FileResponse(path, media_type="image/jpeg", headers=headers)
+
+    def explorer(self, _: Request) -> Response:
+        """Tell where the explorer of this data folder is, if it runs; made in a thread."""
+        there = address.find_served(self._data.explorer_dir)
+        link = f"{there.link}&page=live" if there else None
+        return JSONResponse({"link": link}, headers={"Cache-Control": "no-store"})
 
     async def metrics(self, _: Request) -> Response:
         return Response(exposition(await self._news.now()), media_type=CONTENT_TYPE)

@@ -2,6 +2,8 @@
 
 import { call, get, hasToken, takeToken } from "./token.js";
 import { FrameGrid } from "./grid.js";
+import { LivePage } from "./live.js";
+import { StripPair } from "./pair.js";
 
 const page = document.querySelector("#page");
 const progress = document.querySelector(".progress");
@@ -9,7 +11,11 @@ const keys = document.querySelector("#keys");
 const STATE_MS = 1000;
 const FIRST = "frames";
 // What pages start once they are in place, and what ends with them.
-const STARTS = { frames: (place, state) => new FrameGrid(place.querySelector(".frames"), state) };
+const STARTS = {
+  frames: (place, state) => new FrameGrid(place.querySelector(".frames"), state),
+  pair: (place, state) => new StripPair(place, state.key),
+  live: (place, state) => new LivePage(place, state.key),
+};
 const places = new Map();
 let state = { ready: false, key: "" };
 let living = null;
@@ -39,6 +45,7 @@ async function show() {
   const { path, name, query } = address();
   const turn = ++asked;
   const answer = await get(`/page/${path}${query && `?${query}`}`);
+  const made = answer.ok ? await answer.text() : ""; // until it is there, the page before hears keys
   if (turn !== asked) return;
   if (shown !== null) places.set(shown, scrollY);
   living?.end();
@@ -47,7 +54,7 @@ async function show() {
   if (answer.status === 403) return say("This page needs its token. For the link, type: python -m agent open");
   if (answer.status === 404) return say((await answer.json().catch(() => null))?.error ?? "There is no such page.");
   if (!answer.ok) return say(`The explorer has stopped or failed (${answer.status}). Type: python -m agent open`);
-  page.innerHTML = await answer.text(); // escaped by its template; scripts in it would not run
+  page.innerHTML = made; // escaped by its template; scripts in it would not run
   page.dataset.page = name;
   document.title = `${page.querySelector("h1")?.textContent.trim() || "Frames"} – feedsway`;
   for (const link of document.querySelectorAll("[data-page]")) {

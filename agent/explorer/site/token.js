@@ -14,10 +14,11 @@ tabs.addEventListener("message", ({ data }) => {
 
 // Takes the token out of the address; says whether one was there.
 export function takeToken() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+  const told = new URLSearchParams(location.hash.slice(1));
+  const given = told.get("token");
   if (!given) return false;
   keep(given);
-  history.replaceState(null, "", "/#/");
+  history.replaceState(null, "", `/#/${told.get("page") ?? ""}`);
   return true;
 }
 

@@ -14,6 +14,7 @@ const shown = {};
 const frames = new Map();
 const MOST_FRAMES = 50;
 const AGAIN_MS = 3000;
+const EXPLORER_MS = 10000;
 let lastHeard = null;
 
 let token = null;
@@ -102,7 +103,9 @@ document.addEventListener("click", async (event) => {
 });
 
 function hear(status) {
+  const isFirst = lastHeard === null;
   lastHeard = new Date().toISOString();
+  if (isFirst) showExplorer();
   document.body.classList.remove("lost");
   find("#link").textContent = "live";
   render(status);
@@ -137,6 +140,16 @@ async function follow() {
   find("#under").textContent = "The token is kept in the page’s memory alone. For the link, type: python -m agent status";
 }
 
+// The explorer comes and goes by itself; its link holds its token, so it is asked for with ours.
+async function showExplorer() {
+  const answer = lastHeard && await call("/api/explorer").catch(() => null);
+  const { link } = answer?.ok ? await answer.json() : { link: null };
+  const place = find("#explorer");
+  place.hidden = !link;
+  if (link) place.href = link;
+}
+
+setInterval(showExplorer, EXPLORER_MS);
 setInterval(() => {
   for (const time of document.querySelectorAll("time[data-say]")) time.textContent = SAY[time.dataset.say](time.dateTime);
 }, 1000);

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from analysis.cli.import_views import import_views
+from analysis.cli.labels import labels
 from analysis.cli.options import (
     NullSource,
     data_option,
@@ -38,6 +39,7 @@ def main() -> None:
 
 main.add_command(paper)
 main.add_command(import_views)
+main.add_command(labels)
 main.add_command(power)
 main.add_command(report)
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from analysis.data.people_labels import PERSON
 from analysis.errors import NotOffered
 from analysis.estimators.judge_bias import (
     AcquiescenceBias,
@@ -144,6 +145,15 @@ def _likeness(judge: RejudgementHeader, acted: Sequence[RunStarted]) -> Likeness
         return "same"
     alike = all((run.config.get("settings") or {}) == judge.settings for run in acted)
     return "other version" if alike else "other"
+
+
+def name_judges(rejudged: Sequence[Rejudging]) -> dict[str, RejudgedReplies]:
+    """Judges that are models, by names that tell their sittings apart."""
+    return {
+        f"{told.judge.model} × {told.judge.strategy}, seed {told.judge.seed}": told.told
+        for told in rejudged
+        if not told.judge.model.startswith(PERSON)
+    }
 
 
 def first_matrix(rejudged: Sequence[Rejudging]) -> PersonaMatrix | str:

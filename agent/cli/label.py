@@ -276,6 +276,6 @@ def _tell_progress(
     elif any(one.labelled for one in told.values()):
         echo(
             f"To read what was answered, type: {python_to_type()} -m analysis labels "
-            f"{draw.header.name}",
+            f"{draw.header.name}{data_to_type(data.root)}",
             err=True,
         )

@@ -16,6 +16,7 @@ from agent.cli.eval_log import eval_log
 from agent.cli.judge_check import judge_check
 from agent.cli.label import label
 from agent.cli.login import login
+from agent.cli.open import open_explorer
 from agent.cli.pairs import pairs
 from agent.cli.plan import plan
 from agent.cli.playground import playground
@@ -56,6 +57,7 @@ for command in (
     study,
     daemon,
     status,
+    open_explorer,
     login,
     rejudge,
     label,

@@ -73,7 +73,7 @@ def _serving(data: DataFolder) -> Address | None:
     from agent.daemon.web.status import LOCK
     from store.jsonl.locks import holder
 
-    return address.read_address(data) if holder(data.daemon_dir / LOCK) else None
+    return address.read_address(data.daemon_dir) if holder(data.daemon_dir / LOCK) else None
 
 
 def _look(data: DataFolder) -> Status:

@@ -19,7 +19,7 @@ from agent.run.pacing import Hours, PaceLimits, zone_of
 from agent.run_config import HandPace, RunConfig
 from agent.study.cell_process import CellLost, CellPlace, CellProcess, ThisMachine
 from agent.study.frozen_inputs import FrozenStudy
-from agent.study.matrix import StudyCell, find_source, start_order
+from agent.study.matrix import StudyCell, find_source, log_path, start_order
 from agent.study.study_file import StudyDeclaration
 from store.cluster.cluster_address import ClusterAddress
 from store.runs.data_folder import DataFolder
@@ -281,7 +281,7 @@ class Conductor:
         return hours.end_after(now) if known and hours.hold(now.time()) else None
 
     async def _child(self, cell: StudyCell, yoke: str | None) -> int:
-        log = self._study.folder / "logs" / f"{cell.key.replace('/', '_')}.log"
+        log = log_path(self._study.folder, cell.key)
         return await self._place.run(cell, CellProcess(command_of(self._study, cell, yoke), log))
 
     def _collect(self, order: Sequence[StudyCell]) -> None:

@@ -64,6 +64,11 @@ class StudyCell(FrozenValue):
 _CELLS = TypeAdapter(list[StudyCell])
 
 
+def log_path(study: Path, key: str) -> Path:
+    """Return where the log of a cell lies, below its study's folder."""
+    return study / "logs" / f"{key.replace('/', '_')}.log"
+
+
 def draw(declared: StudyDeclaration, drawn: Iterable[StudyCell]) -> list[StudyCell]:
     """Draw what is not drawn yet, and return only that: slots, and the order of each slot's arms.
 

@@ -119,6 +119,22 @@ def join_rows(parts: Sequence[LedgerRows]) -> LedgerRows:
     )
 
 
+def order_runs(rows: LedgerRows, order: Sequence[int]) -> LedgerRows:
+    """Put runs into another order, which names each by its place; their rows go with them."""
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[list(order)] = np.arange(len(order))
+    run = rank[rows.views.run]
+    sorting = np.lexsort((rows.views.position, run))
+    notes = tuple(rows.notes[place] for place in order)
+    columns = {name: getattr(rows.views, name)[sorting] for name in COLUMNS} | {"run": run[sorting]}
+    return LedgerRows(
+        Views(tuple(label_runs([note.info for note in notes])), **columns),
+        RowDetails(*(getattr(rows.seen, name)[sorting] for name in DETAILS)),
+        rows.labels[sorting],
+        notes,
+    )
+
+
 @dataclass
 class _Gathered:
     """What is kept of each ledger while the table of views is built from it."""

@@ -235,13 +235,26 @@ def vectors(collection: Collection, keys: Sequence[str]) -> NDArray[np.float32]:
     """Vectors that are kept under these ids, in their order, shape ``(n, dim)``, unit length."""
     import numpy as np  # heavy for a start-up
 
-    found: dict[str, NDArray[np.float32]] = {}
+    found = dict(zip(*known_vectors(collection, keys), strict=True))
+    return np.asarray([found[key] for key in keys], dtype=np.float32)
+
+
+def known_vectors(
+    collection: Collection, keys: Sequence[str]
+) -> tuple[list[str], NDArray[np.float32]]:
+    """Return those of the ids that are kept, and their vectors, ``(n, dim)``, of unit length."""
+    import numpy as np  # heavy for a start-up
+
+    known: list[str] = []
+    found: list[NDArray[np.float32]] = []
     for start in range(0, len(keys), _PAGE):
         page: Any = collection.get(ids=list(keys[start : start + _PAGE]), include=["embeddings"])
-        found |= zip(page["ids"], page["embeddings"], strict=True)
-    placed: NDArray[np.float32] = np.asarray([found[key] for key in keys], dtype=np.float32)
-    placed /= np.linalg.norm(placed, axis=1, keepdims=True)
-    return placed
+        known += page["ids"]
+        found.extend(page["embeddings"])
+    placed: NDArray[np.float32] = np.asarray(found, dtype=np.float32)
+    if known:
+        placed /= np.linalg.norm(placed, axis=1, keepdims=True)
+    return known, placed
 
 
 def sample(

@@ -82,7 +82,7 @@ class IndexFolder:
         """
         with self._locked("lock", patience_s):
             self._recover()
-            if self.path.exists() and self._signature() != self._stamped():
+            if self.path.exists() and self._signature() != self.read_stamp():
                 self._try_in_child()
             yield self.path
             write_whole(self._stamp, self._signature().encode(), sync=False)
@@ -126,7 +126,7 @@ class IndexFolder:
         stats = [(str(path.relative_to(self.path)), path.stat()) for path in files]
         return json.dumps([[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats])
 
-    def _stamped(self) -> str | None:
+    def read_stamp(self) -> str | None:
         """The signature that the last user left behind, having closed the folder in peace."""
         return self._stamp.read_text() if self._stamp.exists() else None
 

@@ -194,6 +194,11 @@ class Index:
         with self._collection() as collection:
             return [Hit.read(*row) for row in chroma.descriptions(collection, keys)]
 
+    def vectors(self, keys: Sequence[str]) -> tuple[list[str], NDArray[np.float32]]:
+        """Return those of the ids that are there, and their vectors, shape ``(n, dim)``."""
+        with self._collection() as collection:
+            return chroma.known_vectors(collection, keys)
+
     def count(self) -> int:
         with self._collection() as collection:
             return int(collection.count())

@@ -95,6 +95,11 @@ class DataFolder:
         return self.root / "daemon"
 
     @property
+    def explorer_dir(self) -> Path:
+        """The lock and the address of the explorer that looks into this folder."""
+        return self.daemon_dir / "explorer"
+
+    @property
     def pseudonym_key(self) -> Path:
         """Key from which exports make pseudonyms; never exported."""
         return self.root / "pseudonyms.key"
@@ -232,7 +237,9 @@ def _everything(root: Path) -> Iterator[Path]:
 
 
 def _is_secret(parts: tuple[str, ...]) -> bool:
-    return parts[:1] in (("profiles",), ("pseudonyms.key",)) or parts == ("daemon", "address.json")
+    return parts[:1] in (("profiles",), ("pseudonyms.key",)) or (
+        parts[:1] == ("daemon",) and parts[-1] == "address.json"
+    )
 
 
 def _set_mode(path: Path, group: int | None) -> bool:

@@ -71,7 +71,7 @@ def test_pause_resume_and_run_now(daemon: subprocess.Popen[str], tmp_path: Path)
     told = list(read_events(data.daemon_dir / "journal.jsonl"))
     assert [event.outcome for event in told if isinstance(event, ChildEnded)] == ["interrupted"]
     assert [event.entry for event in told if isinstance(event, ChildStarted)] == ["yearly"]
-    kept = address.read_address(data)
+    kept = address.read_address(data.daemon_dir)
     assert kept is not None
     assert kept.link == link
     daemon.send_signal(signal.SIGTERM)

@@ -1,20 +1,20 @@
-"""Where a running daemon's page is, and the token that opens it.
+"""Where a page that is served is, and the token that opens it.
 
-The token outlives a restart, so that a kept link goes on working; whoever can read the file may
-steer the daemon, so only its owner can.
+A daemon's token outlives a restart, so that a kept link goes on working; whoever can read the file
+may steer it, so only its owner can.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+from pathlib import Path
 
 from pydantic import ValidationError
 
 from agent.run_config import FrozenValue
 from store.errors import DataUnwritable
 from store.jsonl.atomic import TEMPORARY, make_folder
-from store.runs.data_folder import DataFolder
 
 FILE = "address.json"
 
@@ -31,20 +31,20 @@ class Address(FrozenValue):
         return f"{self.url}/#token={self.token}"
 
 
-def read_address(data: DataFolder) -> Address | None:
+def read_address(folder: Path) -> Address | None:
     """Return the address of the last page; it need not be served any more."""
     try:
-        return Address.model_validate_json((data.daemon_dir / FILE).read_bytes())
+        return Address.model_validate_json((folder / FILE).read_bytes())
     except (OSError, ValidationError):
         return None
 
 
-def write_address(data: DataFolder, url: str) -> Address:
-    """Keep the address, with the token of before or a new one."""
-    before = read_address(data)
+def write_address(folder: Path, url: str, *, fresh: bool = False) -> Address:
+    """Keep the address in a folder, with the token of before or, if asked for, a fresh one."""
+    before = None if fresh else read_address(folder)
     address = Address(url=url, token=before.token if before else secrets.token_urlsafe(32))
-    make_folder(data.daemon_dir)
-    path = data.daemon_dir / FILE
+    make_folder(folder)
+    path = folder / FILE
     temporary = path.with_name(f".{FILE}{TEMPORARY}")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HOSTS = ["127.0.0.1", "localhost"]
+PICTURES = "/pictures/"
 _BEARER = "Bearer "
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
@@ -38,17 +39,33 @@ class RequestGate:
     ----------
     public
         Paths that anybody of this machine may read: the page's own files, which tell nothing.
+    ask
+        The command that prints the link.
+    picture_key
+        Opens what lies below ``PICTURES``, and nothing else: an image's address sends no header.
     """
 
-    def __init__(self, app: ASGIApp, token: str, public: Collection[str]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        token: str,
+        public: Collection[str],
+        ask: str = "python -m agent status",
+        picture_key: str | None = None,
+    ) -> None:
         self._app, self._token, self._public = app, token.encode(), frozenset(public)
+        self._ask, self._picture_key = ask, picture_key
         self._hosts = TrustedHostMiddleware(self._checked, allowed_hosts=HOSTS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def headed(message: Message) -> None:
             if message["type"] == "http.response.start":
+                there = {name for name, _ in message["headers"]}
                 told = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
-                message["headers"] = [*message["headers"], *told]
+                message["headers"] = [
+                    *message["headers"],
+                    *(header for header in told if header[0] not in there),
+                ]
             await send(message)
 
         await self._hosts(scope, receive, headed)
@@ -69,7 +86,14 @@ class RequestGate:
             return None
         if self._is(headers.get("authorization", "").removeprefix(_BEARER)):
             return None
-        return "This page needs its token. For the link, type: python -m agent status"
+        if request.url.path.startswith(PICTURES) and self._opens_pictures(request):
+            return None
+        return f"This page needs its token. For the link, type: {self._ask}"
+
+    def _opens_pictures(self, request: Request) -> bool:
+        given = request.query_params.get("key", "")
+        key = self._picture_key
+        return key is not None and hmac.compare_digest(given.encode(), key.encode())
 
     def _is(self, given: str) -> bool:
         return hmac.compare_digest(given.encode(), self._token)

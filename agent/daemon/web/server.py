@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-import uvicorn
 from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -24,7 +22,8 @@ from starlette.staticfiles import StaticFiles
 from agent.daemon.redact_secrets import SecretRedactor
 from agent.daemon.web import address
 from agent.daemon.web.auth import RequestGate
-from agent.daemon.web.connections import BACKLOG, QUIET_S, WAITING, LimitedConnection
+from agent.daemon.web.connections import QUIET_S
+from agent.daemon.web.loopback_server import HOST, LoopbackServer, listen
 from agent.daemon.web.prometheus import CONTENT_TYPE, exposition
 from agent.daemon.web.status import Status, StatusReader
 from agent.daemon.web.status_stream import StatusStream
@@ -35,7 +34,6 @@ from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 from store.untrusted.size_limits import MOST_POST_BYTES, TooManyBytes, collect_bytes
 
-HOST = "127.0.0.1"
 SHOWN = 12
 """Starts to come that are asked for."""
 _SITE = Path(__file__).parent / "site"
@@ -94,8 +92,8 @@ async def serve(
     port
         On loopback; 0 for any that is free. One that is taken raises ``BadConfig``.
     """
-    listener = _listen(port)
-    at = address.write_address(data, f"http://{HOST}:{listener.getsockname()[1]}")
+    listener = listen(port, "Write another one into the watch file: [page] port = 0")
+    at = address.write_address(data.daemon_dir, f"http://{HOST}:{listener.getsockname()[1]}")
     hide = SecretRedactor({*secrets, at.token})
     looker = StatusReader(data, hide)
     news = StatusStream(lambda soon: looker.look(datetime.now(UTC), soon), lambda: upcoming(SHOWN))
@@ -103,19 +101,7 @@ async def serve(
     refused = dict.fromkeys((OSError, StoreError), pages.refuse)
     site = Starlette(routes=pages.routes(), exception_handlers=refused)
     app = RequestGate(site, at.token, {"/", *(f"/{name}" for name in _names())})
-    server = _Server(
-        uvicorn.Config(
-            app,
-            http=LimitedConnection,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level="error",
-            access_log=False,
-            backlog=BACKLOG,
-            timeout_graceful_shutdown=1,
-        )
-    )
+    server = LoopbackServer(app)
     following = asyncio.create_task(news.follow())
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
@@ -125,44 +111,6 @@ async def serve(
         await following
         server.should_exit = True
         await serving
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to the daemon, and closes connections that ask nothing."""
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen; who waits to be taken in costs no descriptor, so that many may."""
-        await super().startup(sockets)
-        for listener in sockets or ():
-            listener.listen(WAITING)
-
-    async def on_tick(self, counter: int) -> bool:
-        """Look at the connections once a second; called ten times as often."""
-        if counter % 10 == 0:
-            now = asyncio.get_running_loop().time()
-            for one in list(self.server_state.connections):
-                if isinstance(one, LimitedConnection):
-                    one.end_if_quiet(now)
-        return await super().on_tick(counter)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        yield
-
-
-def _listen(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((HOST, port))
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise BadConfig(
-            f"The page cannot be served on port {port} ({error.strerror}). "
-            "Write another one into the watch file: [page] port = 0"
-        ) from None
-    return listener
 
 
 class _Pages:

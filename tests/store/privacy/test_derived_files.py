@@ -240,6 +240,7 @@ REVIEWED = {
     "agent/benchmarks/browser_runs.py": "a study's file",
     "agent/benchmarks/judge_consistency.py": "into memory",
     "agent/benchmarks/shared_picture_cost.py": "into memory",
+    "agent/explorer/pictures.py": "into memory",
     "agent/daemon/process/child.py": "logs, which forgetting deletes",
     "agent/daemon/journal/damage.py": "damaged lines of the journal, set aside",
     "agent/drivers/desktop/driver.py": "into memory",

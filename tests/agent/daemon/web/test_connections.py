@@ -110,7 +110,7 @@ def _used(pid: str | int = "self") -> int:
 
 async def _ask(data: DataFolder) -> None:
     """Ask as the command line does."""
-    at = address.read_address(data)
+    at = address.read_address(data.daemon_dir)
     assert at is not None
     headers = {"Authorization": f"Bearer {at.token}"}
     async with httpx.AsyncClient(headers=headers, verify=False, timeout=60) as client:
@@ -158,7 +158,7 @@ async def _listened(folder: Path) -> None:
     supervisor, _ = await start_supervisor(folder)
     data = DataFolder(folder)
     async with serve(data, SupervisorControls(supervisor), supervisor.upcoming, 0):
-        at = address.read_address(data)
+        at = address.read_address(data.daemon_dir)
         assert at is not None
         headers = {"Authorization": f"Bearer {at.token}"}
         async with (
@@ -235,7 +235,7 @@ def test_ten_thousand_that_ask_nothing(tmp_path: Path) -> None:
     daemon = start(*words, str(data.root), log=log, preexec_fn=limits)
     try:
         until(lambda: steps_written(data.root) >= 1, limit_s=240)
-        at = address.read_address(data)
+        at = address.read_address(data.daemon_dir)
         assert at is not None
         seen = steps_written(data.root)
         with crowd(int(at.url.rpartition(":")[2]), 10_000, 600) as process:

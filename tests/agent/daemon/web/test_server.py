@@ -156,25 +156,25 @@ def test_it_listens_on_loopback_only(link: httpx.URL) -> None:
 
 def test_the_address_is_its_owners_and_outlives_a_restart(tmp_path: Path) -> None:
     data = DataFolder(tmp_path / "data")
-    first = address.write_address(data, "http://127.0.0.1:1")
-    again = address.write_address(data, "http://127.0.0.1:2")
+    first = address.write_address(data.daemon_dir, "http://127.0.0.1:1")
+    again = address.write_address(data.daemon_dir, "http://127.0.0.1:2")
     assert again.token == first.token
     assert len(first.token) >= 32
-    assert address.read_address(data) == again
+    assert address.read_address(data.daemon_dir) == again
     path = data.daemon_dir / address.FILE
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     path.write_text('{"url": "http')
-    assert address.write_address(data, "http://127.0.0.1:3").token != first.token
+    assert address.write_address(data.daemon_dir, "http://127.0.0.1:3").token != first.token
 
 
 def test_a_taken_port_is_told(world: World) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        from agent.daemon.web.server import _listen
+        from agent.daemon.web.loopback_server import listen
 
         with pytest.raises(BadConfig, match=r"\[page\] port = 0"):
-            _listen(taken.getsockname()[1])
+            listen(taken.getsockname()[1], "Type: [page] port = 0")
 
 
 def test_frames_are_served_by_hash_and_nothing_else(world: World, owner: httpx.Client) -> None:

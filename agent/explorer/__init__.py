@@ -1,0 +1,1 @@
+"""The explorer: one local web page to look through all that a data folder holds."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.options import data_option, data_to_type, json_option, python_to_type
-from agent.cli.rejudge import find_ledgers
 from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
@@ -88,7 +87,9 @@ def label(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     python -m analysis labels.
     """
     from agent.errors import BadConfig
+    from agent.evaluation.label_draw import name_draw
     from agent.evaluation.label_session import LabelSession
+    from agent.evaluation.named_ledgers import find_ledgers
     from store.runs.data_folder import DataFolder
 
     folder = DataFolder(data)
@@ -96,14 +97,14 @@ def label(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     left_out: list[str] = []
     arms = ("treatment",) if plan.everyone else None
     ledgers = find_ledgers(folder, runs, left_out, arms)
-    name = f"{_title(folder, runs[0], ledgers)}-{plan.seed}"
+    name = name_draw(folder, runs[0], ledgers, plan.seed)
     draw = _open_draw(folder, name, ledgers, plan)
     by, again = options["by"], _again(runs, options, folder)
     if by is None and (options["sheet"] or options["studio"]):
         raise BadConfig("Who is to answer? Type: the same with --by anna")
     session = None if by is None else LabelSession(folder, draw, by)
     if session is not None:
-        left_out += session.left_out
+        left_out += session.drawn.left_out
         if options["sheet"] or options["studio"]:
             _hand_out(session, options["sheet"], options["studio"], again)
     if options["answers"] is not None:
@@ -143,14 +144,6 @@ def _plan(options: dict[str, Any]) -> LabelPlan:
     )
     plan.check()
     return plan
-
-
-def _title(data: DataFolder, typed: str, ledgers: Sequence[Ledger]) -> str:
-    """A study's name as it was typed, else the first run's id, also of ``latest``."""
-    from store.jsonl.paths import is_name
-
-    is_study = is_name(typed) and (data.studies_dir / typed).is_dir()
-    return typed if is_study else ledgers[0].started.run_id
 
 
 def _again(runs: Sequence[str], options: dict[str, Any], data: DataFolder) -> str:
@@ -247,12 +240,13 @@ def _export(data: DataFolder, draw: LabelDraw, path: Path) -> None:
 def _tell_progress(
     data: DataFolder, draw: LabelDraw, by: str | None, again: str, *, as_json: bool
 ) -> None:
-    from agent.evaluation.label_session import LabelSession
+    from agent.evaluation.label_session import DrawnSteps, LabelSession
     from store.runs.labels import draw_path, list_labellers
 
     path = draw_path(data, draw.header.name)
     people = sorted({*list_labellers(path), *([by] if by else []), *draw.header.labellers})
-    told = {name: LabelSession(data, draw, name).count_progress() for name in people}
+    drawn = DrawnSteps.read(data, draw)
+    told = {name: LabelSession(data, draw, name, drawn).count_progress() for name in people}
     if as_json:
         fields = {
             name: {
@@ -263,8 +257,8 @@ def _tell_progress(
             }
             for name, one in told.items()
         }
-        drawn = {"draw": draw.header.name, "questions": len(draw.questions), "by": fields}
-        echo(json.dumps(drawn, indent=2))
+        made = {"draw": draw.header.name, "questions": len(draw.questions), "by": fields}
+        echo(json.dumps(made, indent=2))
         return
     strata = "own and others' questions" if draw.header.everyone else ", ".join(draw.header.strata)
     echo(f"{draw.header.name}: {count_of(len(draw.questions), 'question')}, drawn by {strata}")

@@ -22,6 +22,8 @@ from agent.evaluation.rejudged_sitting import (
 )
 from agent.provenance import provenance
 from personas import strategies
+from store.jsonl.paths import is_name
+from store.runs.data_folder import DataFolder
 from store.runs.labels import DrawHeader, DrawQuestion, DrawStratum, LabelDraw, Stratum
 from store.runs.ledger import Ledger
 from store.runs.ledger_lines import PersonaRecord, Step
@@ -128,6 +130,12 @@ def draw_questions(runs: Sequence[Ledger], plan: LabelPlan, name: str, now: date
         ),
         tuple(_deal(sorted(questions, key=lambda question: question.id), plan)),
     )
+
+
+def name_draw(data: DataFolder, typed: str, runs: Sequence[Ledger], seed: int) -> str:
+    """Name a draw by the study that was typed, else by its first run, and by its seed."""
+    is_study = is_name(typed) and (data.studies_dir / typed).is_dir()
+    return f"{typed if is_study else runs[0].started.run_id}-{seed}"
 
 
 def _refuse_nobody(runs: Sequence[Ledger]) -> None:

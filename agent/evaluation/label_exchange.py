@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import BadConfig
-from agent.evaluation.label_session import LabelSession, is_labeller
+from agent.evaluation.label_session import is_labeller
 from store.errors import DataUnwritable
 from store.jsonl.atomic import write_whole
 from store.runs.data_folder import DataFolder
@@ -192,7 +192,11 @@ def keep_labels(
     """
     by: dict[str, dict[str, Label]] = {}
     people = {label.by for label in labels}
-    asked = {name: {question.id for question in draw.questions_of(name)} for name in people}
+    named = draw.header.labellers
+    asked = {
+        name: {one.id for one in draw.questions_of(name) if not named or name in named}
+        for name in people
+    }
     strange = 0
     for label in labels:
         if label.question not in asked[label.by]:
@@ -208,7 +212,7 @@ def keep_labels(
         )
     kept = unsure = changed = 0
     for name, given in by.items():
-        file = LabelSession(data, draw, name).file  # refuses who is not asked
+        file = LabelFile(data, draw.header.name, name)
         standing = file.read().standing
         both = given.keys() & standing.keys()
         changed += sum(given[question].answer != standing[question].answer for question in both)

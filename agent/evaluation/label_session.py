@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from itertools import islice
 
 from agent.errors import BadConfig, UnknownName
 from agent.evaluation.rejudge import persona_of
@@ -25,9 +25,7 @@ from store.runs.labels import (
     LabelDraw,
     LabelFile,
     draw_path,
-    list_draws,
     list_labellers,
-    read_draw,
 )
 from store.runs.ledger import read
 from store.runs.ledger_lines import PersonaRecord, Step, text_of
@@ -45,7 +43,8 @@ class QuestionCard:
 
     id: str
     persona: str
-    """The persona's sentences, as a judge reads them."""
+    """The persona, as a judge reads it."""
+    traits: tuple[str, ...]
     ask: str
     words: str
     """What the site tells of the video."""
@@ -73,20 +72,44 @@ class LabelProgress:
 
 
 @dataclass(frozen=True)
-class _RunParts:
+class DrawnSteps:
+    """The videos that a draw asks about, and whom it asks as."""
+
     steps: Mapping[tuple[str, int], Step]
     personas: Mapping[str, PersonaRecord]
     left_out: tuple[str, ...]
+    """Why runs of the draw cannot be read."""
+
+    @classmethod
+    def read(cls, data: DataFolder, draw: LabelDraw) -> DrawnSteps:
+        """Read the ledgers of a draw; those that cannot be read are left out."""
+        steps: dict[tuple[str, int], Step] = {}
+        personas: dict[str, PersonaRecord] = {}
+        problems: list[str] = []
+        places = {(question.run_id, question.position) for question in draw.questions}
+        for run_id in draw.header.runs:
+            try:
+                run = read(data.ledger_path(run_id))
+            except StoreError as error:
+                problems.append(str(error))
+                continue
+            personas[run.started.persona.identity] = run.started.persona
+            for step in askable_steps(run, after_alone=draw.header.everyone):
+                if (run_id, step.position) in places:
+                    steps[run_id, step.position] = step
+        return cls(steps, personas, tuple(problems))
 
 
 class LabelSession:
     """One person's way through a draw.
 
-    Nothing is remembered here: labels are read from their file each time, so that several sessions
-    of the same person see each other's.
+    Labels are read from their file each time, so that several sessions of the same person see each
+    other's. ``drawn`` is read here if it is not given.
     """
 
-    def __init__(self, data: DataFolder, draw: LabelDraw, by: str) -> None:
+    def __init__(
+        self, data: DataFolder, draw: LabelDraw, by: str, drawn: DrawnSteps | None = None
+    ) -> None:
         named = draw.header.labellers
         if not is_labeller(by):
             raise BadConfig(f"The name {ascii(by)[:40]} is none for a file. Type: --by anna")
@@ -94,50 +117,26 @@ class LabelSession:
             raise UnknownName("labeller", by, named, f"Type: --by {named[0]}")
         self.data, self.draw = data, draw
         self.file = LabelFile(data, draw.header.name, by)
+        self.drawn = DrawnSteps.read(data, draw) if drawn is None else drawn
         self._asked = {question.id: question for question in draw.questions_of(by)}
 
     @property
     def by(self) -> str:
         return self.file.by
 
-    @property
-    def left_out(self) -> tuple[str, ...]:
-        """Why runs of the draw cannot be read."""
-        return self._parts.left_out
-
-    @cached_property
-    def _parts(self) -> _RunParts:
-        steps: dict[tuple[str, int], Step] = {}
-        personas: dict[str, PersonaRecord] = {}
-        problems: list[str] = []
-        header = self.draw.header
-        for run_id in header.runs:
-            try:
-                run = read(self.data.ledger_path(run_id))
-            except StoreError as error:
-                problems.append(str(error))
-                continue
-            personas[run.started.persona.identity] = run.started.persona
-            for step in askable_steps(run, after_alone=header.everyone):
-                steps[run_id, step.position] = step
-        return _RunParts(steps, personas, tuple(problems))
-
     def _is_there(self, question: DrawQuestion) -> bool:
         place = question.run_id, question.position
-        return place in self._parts.steps and question.identity in self._parts.personas
+        return place in self.drawn.steps and question.identity in self.drawn.personas
 
-    def find_next(self) -> QuestionCard | None:
-        """Return the first open question; ``None`` where all are answered."""
+    def find_open(self, most: int = 1) -> list[QuestionCard]:
+        """Return the first open questions; none where all are answered."""
         standing = self.file.read().standing
-        for question in self._asked.values():
-            if question.id not in standing and self._is_there(question):
-                return self._card(question)
-        return None
-
-    def find_card(self, name: str) -> QuestionCard | None:
-        """Return a question by its id; ``None`` where its video was forgotten."""
-        question = self._question(name)
-        return self._card(question) if self._is_there(question) else None
+        still = (
+            question
+            for question in self._asked.values()
+            if question.id not in standing and self._is_there(question)
+        )
+        return [self._card(question) for question in islice(still, most)]
 
     def list_cards(self) -> list[QuestionCard]:
         """Return every question that can be asked, in its order."""
@@ -149,12 +148,13 @@ class LabelSession:
         return self._asked[name]
 
     def _card(self, question: DrawQuestion) -> QuestionCard:
-        step = self._parts.steps[question.run_id, question.position]
-        who = self._parts.personas[question.identity]
+        step = self.drawn.steps[question.run_id, question.position]
+        who = self.drawn.personas[question.identity]
         prompt = build(self.draw.header.strategy, persona_of(who))
         return QuestionCard(
             question.id,
             prompt.system,
+            who.traits,
             prompt.user.splitlines()[0],
             text_of(step.video) or "",
             tuple(frame.sha256 for frame in step.frames),
@@ -196,14 +196,3 @@ class LabelSession:
             standing = LabelFile(self.data, self.draw.header.name, by).read().standing
             found[by] = {name: label.answer for name, label in standing.items() if name in mine}
         return found
-
-
-def open_session(data: DataFolder, name: str, by: str) -> LabelSession:
-    """Open a session over a draw by its name.
-
-    Raises ``UnknownName`` where there is no such draw, or it is shared among others.
-    """
-    known = {path.parent.name: path for path in list_draws(data)}
-    if name not in known:
-        raise UnknownName("draw", name, known, "Type: python -m agent label STUDY --by anna")
-    return LabelSession(data, read_draw(known[name]), by)

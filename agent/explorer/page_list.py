@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from agent.explorer import frames_page, run_pages, step_page, study_pages
+from agent.explorer import frames_page, label_pages, run_pages, step_page, study_pages
 from agent.explorer.errors import NoSuchPage
 from agent.explorer.workbench import Workbench
 from analysis.errors import AnalysisError
@@ -48,6 +48,8 @@ PAGES: dict[str, Page] = {
     "studies": Page("studies", "studies.html", study_pages.make_list),
     "study": Page("study/{study}", "study.html", study_pages.make),
     "findings": Page("findings/{study}", "summary.html", study_pages.make_findings),
+    "labels": Page("labels", "labels.html", label_pages.make_list),
+    "label": Page("labels/{draw}", "label.html", label_pages.make),
     "step": Page("step/{run}/{position:int}", "step.html", step_page.make),
 }
 FIGURES: dict[str, Callable[[Workbench, str], bytes]] = {

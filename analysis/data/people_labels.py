@@ -37,7 +37,7 @@ UNLABELLED = -2
 MAJORITY = "majority"
 PERSON = "human/"
 """What the names of judges begin with that are people."""
-_ANSWERS = {"yes": YES, "no": NO, "unsure": NONE}
+ANSWER_CODES = {"yes": YES, "no": NO, "unsure": NONE}
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +132,10 @@ def read_answers(data: DataFolder, path: Path, draw: LabelDraw) -> PeopleAnswers
     people = tuple(list_labellers(path))
     logs = [LabelFile(data, draw.header.name, name).read().standing for name in people]
     answers = [
-        [_ANSWERS[log[one.id].answer] if one.id in log else UNLABELLED for one in draw.questions]
+        [
+            ANSWER_CODES[log[one.id].answer] if one.id in log else UNLABELLED
+            for one in draw.questions
+        ]
         for log in logs
     ]
     shape = (len(people), len(draw.questions))

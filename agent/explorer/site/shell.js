@@ -2,6 +2,7 @@
 
 import { call, get, hasToken, takeToken } from "./token.js";
 import { FrameGrid } from "./grid.js";
+import { startLabels } from "./labels.js";
 
 const page = document.querySelector("#page");
 const progress = document.querySelector(".progress");
@@ -9,7 +10,10 @@ const keys = document.querySelector("#keys");
 const STATE_MS = 1000;
 const FIRST = "frames";
 // What pages start once they are in place, and what ends with them.
-const STARTS = { frames: (place, state) => new FrameGrid(place.querySelector(".frames"), state) };
+const STARTS = {
+  frames: (place, state) => new FrameGrid(place.querySelector(".frames"), state),
+  labels: startLabels,
+};
 const places = new Map();
 let state = { ready: false, key: "" };
 let living = null;

@@ -29,6 +29,8 @@ from store.runs.labels import LabelDraw, draw_path, list_draws, read_draw, write
 _NEVER = {"Cache-Control": "no-store"}
 _AHEAD = 3
 """Questions whose pictures the browser may fetch before they are asked."""
+_LEAST_SHARED = 10
+"""Questions from which on an agreement is told."""
 Stamp = tuple[tuple[int, int], ...]
 
 
@@ -134,7 +136,7 @@ class LabelDesk:
 
 
 def _agreement(session: LabelSession) -> dict[str, Any] | None:
-    """How far people agree on what this person has answered already; ``None`` for one alone."""
+    """How far people agree on what this person has answered already; ``None`` if few can tell."""
     given = {by: labels for by, labels in session.read_shared().items() if labels}
     if len(given) < 2 or session.by not in given:
         return None
@@ -149,4 +151,6 @@ def _agreement(session: LabelSession) -> dict[str, Any] | None:
     shared = int(((answers >= 0).sum(0) > 1).sum())
     alpha = krippendorff_alpha(answers)
     people = [name for name in given if name != session.by]
-    return {"with": people, "questions": shared, "alpha": None if np.isnan(alpha) else alpha}
+    if shared < _LEAST_SHARED or np.isnan(alpha):
+        return None
+    return {"with": people, "questions": shared, "alpha": alpha}

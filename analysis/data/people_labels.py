@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -176,14 +176,20 @@ def place_labels(people: PeopleAnswers, views: Views, members: Sequence[int]) ->
     )
 
 
-def as_judgements(people: PeopleAnswers) -> dict[str, list[Judgements]]:
+def as_judgements(
+    people: PeopleAnswers, gone: Collection[tuple[str, int]]
+) -> dict[str, list[Judgements]]:
     """Labels of a draw for the persona matrix, as files of judges of a sample, by run.
 
-    Each person who has answered all is one, and so is the majority of several such.
+    Each person who has answered all is one, and so is the majority of several such. ``gone``: runs
+    and positions of videos that were forgotten, about which nobody has to be asked any more.
     """
     if not people.header.everyone:
         return {}
-    done = [index for index, row in enumerate(people.answers) if not (row == UNLABELLED).any()]
+    there = np.array([(one.run_id, one.position) not in gone for one in people.questions])
+    done = [
+        index for index, row in enumerate(people.answers) if not (there & (row == UNLABELLED)).any()
+    ]
     rows: dict[str, Ints] = {people.people[index]: people.answers[index] for index in done}
     if len(done) > 1:
         rows[MAJORITY] = people.majority

@@ -15,7 +15,7 @@ from analysis.data.people_labels import PeopleAnswers, as_judgements, read_peopl
 from analysis.errors import NothingToCompare, UnknownStudy
 from analysis.report.compact_ledgers import read_ledgers
 from analysis.report.declared_study import FILE, PrimaryTest, StudyFile, read_looked_at
-from analysis.report.ledger_rows import RowDetails, RunNotes, Served
+from analysis.report.ledger_rows import LedgerRows, RowDetails, RunNotes, Served
 from analysis.report.site_changes import SiteChange, find_logged_changes
 from analysis.statistics.estimate import Ints
 from store.errors import RunNotFound, StoreError
@@ -225,7 +225,8 @@ def _gather(
     rows = read_ledgers(data, paths, progress)
     started = tuple(note.started for note in rows.notes)
     people = read_people(data, [path.parent.name for path in paths])
-    labelled = [as_judgements(one) for one in people]
+    gone = _gone(rows) if people else set()
+    labelled = [as_judgements(one, gone) for one in people]
     changes = [change for note in rows.notes for change in note.changes]
     return Material(
         title=title,
@@ -247,6 +248,13 @@ def _gather(
         ),
         people=tuple(people),
     )
+
+
+def _gone(rows: LedgerRows) -> set[tuple[str, int]]:
+    """Runs and positions of videos without a picture, as forgetting leaves them."""
+    blank = [at for at, frame in enumerate(rows.seen.frame) if frame is None]
+    ids = [run.run_id for run in rows.views.runs]
+    return {(ids[rows.views.run[at]], int(rows.views.position[at])) for at in blank}
 
 
 def _runs_that(

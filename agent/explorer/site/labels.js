@@ -108,15 +108,16 @@ class Labelling {
     this.at("progress").max = progress.questions || 1;
     this.at("progress").value = progress.labelled;
     this.at(".count").textContent = `${progress.labelled} of ${progress.questions}`;
-    this.at(".agreed").textContent = agreement
-      ? `with ${agreement.with.join(", ")} on ${agreement.questions}: alpha ${agreement.alpha === null ? "–" : agreement.alpha.toFixed(2)}`
+    const agreed = agreement
+      ? `Agreement with ${agreement.with.join(", ")} on ${agreement.questions}: alpha ${agreement.alpha.toFixed(2)}`
       : "";
+    this.at(".agreed").textContent = agreed;
     for (const button of this.place.querySelectorAll("[data-undo]")) button.disabled = !this.last;
     this.at(".question").hidden = !this.card;
     this.at(".over").hidden = Boolean(this.card);
     if (!this.card) {
       const gone = progress.gone ? ` ${progress.gone} could not be asked: their videos were forgotten.` : "";
-      this.at(".sum").textContent = `${progress.labelled} labels, ${progress.unsure} of them can't tell.${gone}`;
+      this.at(".sum").textContent = `${progress.labelled} labels, ${progress.unsure} of them can't tell.${gone} ${agreed}`;
       return;
     }
     this.at(".says").replaceChildren(...this.card.traits.map((trait) => {

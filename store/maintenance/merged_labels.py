@@ -12,6 +12,7 @@ from store.maintenance.merged_files import MergeTarget, read_source, source_name
 from store.maintenance.merged_lines import FileLine, read_file_lines
 from store.runs.data_folder import DataFolder
 from store.runs.labels import DRAW, DRAW_LINE, LABEL_LINE, DrawHeader, LabelLog
+from store.terminal.printing import count_of
 
 
 def bring_labels(target: MergeTarget, source: DataFolder) -> None:
@@ -66,7 +67,9 @@ def _bring_lines(target: MergeTarget, source: DataFolder, name: str) -> None:
     target.summary.answers += len(new)
     unlike = _repeats(united) - _repeats(mine) - _repeats(theirs)
     if unlike > 0:
-        what = f"{unlike} questions were labelled here as well; the first label of each stands"
+        what = (
+            f"{count_of(unlike, 'question')} labelled here as well; the first label of each stands"
+        )
         target.summary.conflicts.append(f"{source.root / name}: {what}")
 
 

@@ -25,6 +25,7 @@ from store.jsonl.locks import LockHeld, NamedLock
 from store.jsonl.paths import PathName, check_name
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import Phase, Whole
+from store.terminal.printing import count_of
 
 PATIENCE_S = 10.0
 """How long another process's line is waited for."""
@@ -307,7 +308,9 @@ def find_label_faults(data: DataFolder) -> list[tuple[Path, str]]:
                 faults.append((file.path, str(error)))
                 continue
             if strange := len(set(log.standing) - known):
-                faults.append((file.path, f"{strange} labels belong to no question of the draw"))
+                faults.append(
+                    (file.path, f"{count_of(strange, 'label')} to no question of the draw")
+                )
             if log.repeats:
-                faults.append((file.path, f"{log.repeats} questions were labelled twice"))
+                faults.append((file.path, f"{count_of(log.repeats, 'question')} labelled twice"))
     return faults

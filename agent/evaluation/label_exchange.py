@@ -98,7 +98,8 @@ def _csv_text(labels: Iterable[tuple[DrawQuestion, Label]]) -> str:
 
 
 def _place(question: DrawQuestion) -> dict[str, Any]:
-    return question.model_dump(include=set(_PLACE))
+    told = question.model_dump()
+    return {name: told[name] for name in _PLACE}
 
 
 def _studio_text(labels: Iterable[tuple[DrawQuestion, Label]]) -> str:

@@ -23,6 +23,8 @@ from agent.evaluation.label_session import DrawnSteps, LabelSession
 from agent.evaluation.named_ledgers import find_ledgers
 from analysis.data.people_labels import ANSWER_CODES, UNLABELLED
 from analysis.estimators.label_agreement import krippendorff_alpha
+from store.errors import RunNotFound, StoreError
+from store.jsonl.paths import is_name
 from store.runs.data_folder import DataFolder
 from store.runs.labels import LabelDraw, draw_path, list_draws, read_draw, write_draw
 
@@ -70,6 +72,8 @@ class LabelDesk:
         """Draw questions about a study or a run; the draw that is there stays as it is."""
         plan = LabelPlan(questions=questions, everyone=everyone)
         plan.check()
+        if not is_name(runs):  # a path would lead to another folder's run
+            raise RunNotFound(runs[:40], [])
         arms = ("treatment",) if everyone else None
         ledgers = find_ledgers(self._data, [runs], [], arms)
         path = draw_path(self._data, name_draw(self._data, runs, ledgers, plan.seed))
@@ -109,7 +113,7 @@ class LabelDesk:
         try:
             session = self.open_session(query.get("draw", ""), query.get("by", ""))
             done = act(session)
-        except AgentError as error:
+        except (AgentError, StoreError) as error:
             return JSONResponse({"error": str(error)}, 409, headers=_NEVER)
         cards = session.find_open(1 + _AHEAD)
         progress = session.count_progress()
@@ -130,7 +134,7 @@ class LabelDesk:
                 int(count) if count.isdecimal() and len(count) < 7 else 300,
                 everyone=query.get("everyone") == "1",
             )
-        except AgentError as error:
+        except (AgentError, StoreError) as error:
             return JSONResponse({"error": str(error)}, 409, headers=_NEVER)
         return JSONResponse({"draw": draw.header.name}, headers=_NEVER)
 

@@ -198,10 +198,8 @@ def test_who_answered_must_be_told(tmp_path: Path) -> None:
         read_labels(path, None)
 
 
-NAMES = (
-    "data annotations question result from_name value choices meta text completed_by created_at "
-    "was_cancelled email id"
-).split()
+NAMES = ["data", "annotations", "question", "result", "from_name", "value", "choices", "meta"]
+NAMES += ["text", "completed_by", "created_at", "was_cancelled", "email", "id"]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: (

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 KEYS = {"yes": "y", "no": "n", "unsure": "?"}
 DRAW = "example-1"
+TOLD = "document.querySelector('.told').textContent"
+COUNT = "document.querySelector('.count').textContent"
 
 
 @contextmanager
@@ -52,7 +54,7 @@ def open_page(browser: Browser, link: str, faults: list[str]) -> Page:
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda message: faults.append(message.text))
     page.goto(link)
-    page.wait_for_function("!location.hash.includes('token')")
+    page.wait_for_function("() => !location.hash.includes('token')")
     page.evaluate(f"location.hash = '#/labels/{DRAW}?by=anna'")
     page.wait_for_selector(".question:not([hidden]), .over:not([hidden])")
     return page
@@ -68,9 +70,7 @@ def answer_of(words: str, number: int) -> str:
 
 def press(page: Page, key: str, count: int) -> None:
     page.keyboard.press(key)
-    page.wait_for_function(
-        "want => document.querySelector('.count').textContent.startsWith(`${want} of`)", arg=count
-    )
+    page.wait_for_function(f"want => {COUNT}.startsWith(`${{want}} of`)", arg=count)
 
 
 def label_until(page: Page, start: int, end: int) -> list[str]:
@@ -124,7 +124,7 @@ def test_a_person_labels_by_key(data: DataFolder) -> None:
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda message: faults.append(message.text))
         page.goto(link)
-        page.wait_for_function("!location.hash.includes('token')")
+        page.wait_for_function("() => !location.hash.includes('token')")
         page.click("text=Labels")
         page.fill("[data-draw] [name=runs]", "example")
         page.fill("[data-draw] [name=questions]", "24")
@@ -133,10 +133,10 @@ def test_a_person_labels_by_key(data: DataFolder) -> None:
         page.wait_for_selector(".question:not([hidden])")
         given = label_until(page, 0, 22)
         page.wait_for_function(
-            "[...document.querySelectorAll('.shown img')].every(one => one.naturalWidth > 0)"
+            "() => [...document.querySelectorAll('.shown img')].every(one => one.naturalWidth > 0)"
         )
         page.click("text=Can't tell")
-        page.wait_for_function("document.querySelector('.count').textContent.startsWith('23')")
+        page.wait_for_function(f"() => {COUNT}.startsWith('23')")
         press(page, " ", 24)
         assert page.inner_text(".over h2") == "All answered. Thank you."
         assert "24 labels" in page.inner_text(".over .sum")
@@ -148,8 +148,6 @@ def test_a_person_labels_by_key(data: DataFolder) -> None:
 
 @pytest.mark.drill
 def test_three_hundred_labels_outlive_a_kill(data: DataFolder, tmp_path: Path) -> None:
-    from playwright.sync_api import sync_playwright
-
     type_label(data, "--by", "anna")
     draw = lines(data.labels_dir / DRAW / "draw.jsonl")
     questions = {line["id"]: line for line in draw if line["kind"] == "question"}
@@ -158,8 +156,23 @@ def test_three_hundred_labels_outlive_a_kill(data: DataFolder, tmp_path: Path) -
     rows = [f"{name},{rng.choice(['yes', 'no', 'no', 'unsure'])}" for name in questions]
     (tmp_path / "bo.csv").write_text("\n".join(["question,answer", *rows]) + "\n")
     type_label(data, "--by", "bo", "--import", str(tmp_path / "bo.csv"))
+    given = label_through_kills(data)
+    told, bo = (standing(data.labels_dir / DRAW / f"by-{name}.jsonl") for name in ("anna", "bo"))
+    assert list(told.values()) == given
+    assert set(told) == set(questions)
+    measured = CliRunner().invoke(main, ["labels", "example", "--json", "--data", str(data.root)])
+    assert measured.exit_code == 0, measured.output
+    (group,) = json.loads(measured.stdout)
+    (result,) = group["draws"]
+    check_agreement(result, told, bo)
+    check_sway(result, data, questions, (told, bo))
+
+
+def label_through_kills(data: DataFolder) -> list[str]:
+    """Answer all questions, the explorer killed between two answers, and during one."""
+    from playwright.sync_api import sync_playwright
+
     path = data.labels_dir / DRAW / "by-anna.jsonl"
-    given: list[str] = []
     faults: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -167,46 +180,31 @@ def test_three_hundred_labels_outlive_a_kill(data: DataFolder, tmp_path: Path) -
         )
         with explorer(data) as (link, kill):
             page = open_page(browser, link, faults)
-            given += label_until(page, 0, 137)
+            given = label_until(page, 0, 137)
             kill()
             page.keyboard.press("y")
-            page.wait_for_function(
-                "document.querySelector('.told').textContent.includes('Not kept')"
-            )
+            page.wait_for_function(f"() => {TOLD}.includes('Not kept')")
             page.close()
         assert list(standing(path).values()) == given
-        faults.clear()  # the browser tells of the server that is gone
+        assert all("127.0.0.1" in fault or "Failed to" in fault for fault in faults), faults
         with explorer(data) as (link, kill):
             page = open_page(browser, link, faults)
-            page.wait_for_function("document.querySelector('.count').textContent.startsWith('137')")
+            assert page.inner_text(".count") == "137 of 300"
             given += label_until(page, 137, 150)
-            # killed while an answer is on its way: it is kept or it is not, and nothing in between
-            page.evaluate("() => setTimeout(() => dispatchEvent(new Event('nothing')), 0)")
-            on_its_way = answer_of(page.inner_text(".question .words"), 150)
-            page.keyboard.press(KEYS[on_its_way])
-            kill()
+            answer = answer_of(page.inner_text(".question .words"), 150)
+            page.keyboard.press(KEYS[answer])
+            kill()  # while it is on its way: it is kept or it is not, and nothing in between
             page.close()
         left = list(standing(path).values())
-        assert left in (given, [*given, on_its_way])
-        given = left
-        faults.clear()
+        assert left in (given, [*given, answer])
+        faults.clear()  # the browser tells of the server that is gone
         with explorer(data) as (link, _):
             page = open_page(browser, link, faults)
-            given += label_until(page, len(given), 300)
+            left += label_until(page, len(left), 300)
             assert page.inner_text(".over h2") == "All answered. Thank you."
-            page.close()
         browser.close()
     assert faults == []
-    told = standing(path)
-    assert list(told.values()) == given
-    assert set(told) == set(questions)
-    measured = CliRunner().invoke(main, ["labels", "example", "--json", "--data", str(data.root)])
-    assert measured.exit_code == 0, measured.output
-    (group,) = json.loads(measured.stdout)
-    (result,) = group["draws"]
-    bo = standing(data.labels_dir / DRAW / "by-bo.jsonl")
-    check_agreement(result, told, bo)
-    check_sway(result, data, questions, (told, bo))
+    return left
 
 
 def check_agreement(result: dict[str, Any], one: dict[str, str], two: dict[str, str]) -> None:

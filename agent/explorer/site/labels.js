@@ -7,9 +7,9 @@ import { call, get } from "./token.js";
 
 const KEYS = { y: "yes", n: "no", "?": "unsure", " ": "unsure" };
 
-export function startLabels(place, state) {
+export function startLabels(place) {
   const labelling = place.querySelector(".labelling");
-  if (labelling) return new Labelling(labelling, state);
+  if (labelling) return new Labelling(labelling);
   place.querySelector("form[data-draw]")?.addEventListener("submit", draw);
   return null;
 }
@@ -31,9 +31,8 @@ async function draw(event) {
 }
 
 class Labelling {
-  constructor(place, state) {
+  constructor(place) {
     this.place = place;
-    this.pictureKey = state.key;
     this.who = { draw: place.dataset.draw, by: place.dataset.by };
     this.busy = true;
     this.card = null;
@@ -47,12 +46,6 @@ class Labelling {
       button.blur(); // else the space bar presses it again
     });
     this.take(get(this.address("next")));
-  }
-
-  follow(state) {
-    if (this.pictureKey === state.key) return;
-    this.pictureKey = state.key; // the page was put in place before the first state came
-    if (this.card) this.showPictures();
   }
 
   end() { this.over = true; }
@@ -128,22 +121,18 @@ class Labelling {
     this.at(".persona").textContent = this.card.persona;
     this.at(".words").textContent = this.card.words;
     this.at(".ask").textContent = this.card.ask;
-    this.showPictures();
-    this.ahead = ahead.map((sha256) => this.picture(sha256)); // fetched while this one is looked at
-  }
-
-  picture(sha256) {
-    const image = new Image();
-    image.src = `/pictures/whole/${sha256}.jpg?key=${this.pictureKey}`;
-    return image;
-  }
-
-  showPictures() {
     this.at(".shown").replaceChildren(...this.card.frames.map((sha256, number) => {
       const image = this.picture(sha256);
       image.alt = `Picture ${number + 1} of the video`;
       return image;
     }));
     scrollTo(0, 0);
+    this.ahead = ahead.map((sha256) => this.picture(sha256)); // fetched while this one is looked at
+  }
+
+  picture(sha256) {
+    const image = new Image();
+    image.src = this.place.dataset.pictures.replace("SHA256", sha256);
+    return image;
   }
 }

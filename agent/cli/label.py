@@ -200,14 +200,16 @@ def _hand_out(session: LabelSession, sheet: Path | None, studio: Path | None, ag
 
     frames = list_frames(session.list_cards())
     if sheet is not None:
-        page = write_sheet(session, register(session.data, sheet, "sheet", frames=frames))
+        out = register(session.data, sheet, "sheet", frames=frames)
+        page = write_sheet(session, out)
         echo(
             f"Open {page} in a browser, answer, and save the answers. Then type: "
             f"{again} --import answers.csv",
             err=True,
         )
     if studio is not None:
-        tasks = write_studio_tasks(session, register(session.data, studio, "sheet", frames=frames))
+        out = register(session.data, studio, "sheet", frames=frames)
+        tasks = write_studio_tasks(session, out)
         echo(
             f"Import {tasks} into a project of Label Studio, with the labelling interface beside "
             f"it. Then type: {again} --import export.json",

@@ -66,8 +66,8 @@ def measure_agreement(rows: LabelRows) -> PeopleAgreement:
 
 
 def _compare(first: str, second: str, answers: Ints, cluster: Ints) -> PairAgreement:
-    both = (answers >= 0).all(0)
     one, two = answers
+    both = (one >= 0) & (two >= 0)
     equal = float((one == two)[both].mean()) if both.any() else NAN
     return PairAgreement(
         first,

@@ -203,7 +203,8 @@ def _add_up(videos: _Videos, rows: LabelRows, answers: Ints) -> tuple[_Sums, int
 
     def sums(place: Ints, after: Mask, at: Ints, values: Floats) -> Floats:
         cell = (place * 2 + after) * size[2] + at
-        return np.bincount(cell, values, minlength=int(np.prod(size))).reshape(size)
+        found = np.bincount(cell, values, minlength=int(np.prod(size))).reshape(size)
+        return np.asarray(found, dtype=np.float64)
 
     def of_sample(values: Floats) -> Floats:
         return sums(arm, rows.after[used], cluster, values)

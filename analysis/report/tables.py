@@ -359,9 +359,9 @@ def _people(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
                 yield told.draw, "balanced accuracy", *place, *_estimate(one.balanced)
                 yield told.draw, "kappa", *place, *_estimate(one.kappa)
         for sway in told.sways:
-            place = (None, sway.arm, sway.labels)
-            yield told.draw, "sway as people would find it", *place, *_estimate(sway.sway)
-            yield told.draw, "sway of the labels alone", *place, *_estimate(sway.alone)
+            part = (None, sway.arm, sway.labels)
+            yield told.draw, "sway as people would find it", *part, *_estimate(sway.sway)
+            yield told.draw, "sway of the labels alone", *part, *_estimate(sway.alone)
 
 
 def _dwell(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:

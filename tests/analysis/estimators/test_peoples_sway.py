@@ -160,7 +160,7 @@ def test_a_judge_of_no_use_is_left_aside_and_a_biased_one_put_right() -> None:
         (told,) = measure_sways(views, range(6), labelled(views, truth, chosen))
         found.append(told.sway.value)
     assert told.judge < 0 < people
-    assert np.mean(found) == pytest.approx(people, abs=4 * np.std(found) / math.sqrt(300))
+    assert np.mean(found) == pytest.approx(people, abs=4 * float(np.std(found)) / math.sqrt(300))
 
 
 def test_treatment_less_control_is_over_pairs() -> None:

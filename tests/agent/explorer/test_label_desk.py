@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -92,14 +91,14 @@ class Browser:
         self._client.close()
         self._reader.__exit__(None, None, None)
 
-    def take(self, answer: httpx.Response) -> httpx.Response:
+    def take(self, answer: Any) -> Any:
         self.bodies.append(answer.text)
         return answer
 
-    def page(self, path: str) -> httpx.Response:
+    def page(self, path: str) -> Any:
         return self.take(self._client.get(f"/page/{path}"))
 
-    def post(self, what: str, **query: str) -> httpx.Response:
+    def post(self, what: str, **query: str) -> Any:
         return self.take(self._client.post(f"/api/labels/{what}", params=query))
 
     def ask(self, what: str, **query: str) -> dict[str, Any]:

@@ -28,6 +28,7 @@ _PERMUTED = "permuting which run belongs to whom"
 
 def tables(measures: Measures, rendered: Rendered) -> list[ReportTable]:
     groups = measures.groups
+    people = _table("people", "draw measure judge part questions", _ESTIMATE, groups, _people)
     return [
         _views(measures),
         _runs(measures),
@@ -69,7 +70,7 @@ def tables(measures: Measures, rendered: Rendered) -> list[ReportTable]:
             groups,
             _matrix,
         ),
-        _table("people", "draw measure judge part questions", _ESTIMATE, groups, _people),
+        *([people] if any(group.people for group in groups) else []),
         numbers_table(rendered),
     ]
 

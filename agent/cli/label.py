@@ -111,7 +111,7 @@ def label(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
         _import(folder, draw, options["answers"], by)
     if options["export"] is not None:
         _export(folder, draw, options["export"])
-    _tell_progress(folder, draw, by, again, as_json=as_json)
+    _tell_progress(folder, draw, by, as_json=as_json)
     for problem in left_out:
         echo(f"Left out: {problem}", err=True)
     if left_out:
@@ -239,9 +239,7 @@ def _export(data: DataFolder, draw: LabelDraw, path: Path) -> None:
     echo(f"{count_of(count, 'label')} written to {path}.", err=True)
 
 
-def _tell_progress(
-    data: DataFolder, draw: LabelDraw, by: str | None, again: str, *, as_json: bool
-) -> None:
+def _tell_progress(data: DataFolder, draw: LabelDraw, by: str | None, *, as_json: bool) -> None:
     from agent.evaluation.label_session import DrawnSteps, LabelSession
     from store.runs.labels import draw_path, list_labellers
 
@@ -268,7 +266,9 @@ def _tell_progress(
         gone = f", {one.gone} of forgotten videos" if one.gone else ""
         echo(f"  {name}: {one.labelled} of {one.questions} answered, {one.unsure} unsure{gone}")
     if by is not None and told[by].open:
-        echo(f"To answer on a page, type: {again} --sheet sheet", err=True)
+        echo(
+            f"To answer, type: {python_to_type()} -m agent open{data_to_type(data.root)}", err=True
+        )
     elif any(one.labelled for one in told.values()):
         echo(
             f"To read what was answered, type: {python_to_type()} -m analysis labels "

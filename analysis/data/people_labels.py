@@ -103,6 +103,11 @@ class LabelRows:
     def cluster(self) -> Ints:
         return choose_clusters(self.run, self.batch)
 
+    @property
+    def feed_batches(self) -> Ints:
+        """Batches, those of different runs apart: the clusters of one persona's own videos."""
+        return np.unique(np.stack([self.run, self.batch]), axis=1, return_inverse=True)[1].ravel()
+
     def select(self, rows: Mask) -> LabelRows:
         columns = ("question", "run", "position", "persona", "own", "after", "batch", "weight")
         chosen = {name: getattr(self, name)[rows] for name in (*columns, "acting")}

@@ -1,7 +1,8 @@
 """A judge measured against people: balanced accuracy and kappa, by window and persona.
 
 Questions are weighted by the inverse of their chance of being drawn, and people who differ are
-taken by their majority. Intervals are jackknifes over runs, or over the batches of one run.
+taken by their majority. Intervals are jackknifes over runs; those of one persona, or of one run,
+are over the batches of its feeds and speak for these alone.
 """
 
 from __future__ import annotations
@@ -55,28 +56,31 @@ def find_answers(rows: LabelRows, told: RejudgedReplies) -> Ints:
     return np.array([known.get(key, UNLABELLED) for key in asked], dtype=np.int64)
 
 
-def measure_judge(rows: LabelRows, judge: Ints, name: str) -> JudgeReport:
+def measure_judge(rows: LabelRows, judge: Ints, judge_name: str) -> JudgeReport:
     """Measure a judge's answers, one for each row, against what people say."""
     people = rows.majority
     decided = (people >= 0) & (judge != UNLABELLED)
     both = decided & (judge >= 0)
     everything = np.ones(len(people), dtype=bool)
-    parts = {"all": everything, "before": ~rows.after, "after": rows.after}
-    parts |= {persona: rows.persona == persona for persona in np.unique(rows.persona).tolist()}
+    windows = {"all": everything, "before": ~rows.after, "after": rows.after}
+    personas = {name: rows.persona == name for name in np.unique(rows.persona).tolist()}
+    parts = []
+    for part, mask in (windows | personas).items():
+        kept = both & mask
+        if kept.any():
+            chosen = rows.select(kept)
+            cluster = chosen.feed_batches if part in personas else chosen.cluster
+            parts.append(_quality(part, chosen, judge[kept], cluster))
     return JudgeReport(
-        name,
-        tuple(
-            _quality(part, rows.select(both & kept), judge[both & kept])
-            for part, kept in parts.items()
-            if (both & kept).any()
-        ),
+        judge_name,
+        tuple(parts),
         silent=int((decided & (judge < 0)).sum()),
         undecided=int((people == NONE).sum()),
     )
 
 
-def _quality(part: str, rows: LabelRows, judge: Ints) -> JudgeQuality:
-    people, weight, cluster = rows.majority, rows.weight, rows.cluster
+def _quality(part: str, rows: LabelRows, judge: Ints, cluster: Ints) -> JudgeQuality:
+    people, weight = rows.majority, rows.weight
     everything = np.ones(len(people), dtype=bool)
 
     def found(kept: Mask, answer: int) -> float:

@@ -43,7 +43,8 @@ def test_by_window_and_persona() -> None:
         found = [float((judge[truth] == each).mean()) for truth, each in ((yes, 1), (no, 0))]
         assert parts[name].balanced.value == pytest.approx(50 * sum(found))
         assert parts[name].questions == kept.sum()
-    assert parts["persona1"].balanced.clusters == 4
+    assert parts["after"].balanced.clusters == 8
+    assert parts["persona1"].balanced.clusters == 8, "two batches of each of its four runs"
     left = []
     for out in range(8):
         kept = run != out

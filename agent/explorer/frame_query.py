@@ -70,18 +70,36 @@ def select(catalogue: ExposureCatalogue, query: FrameQuery) -> FrameSelection:
     masks = {
         name: _chosen_mask(catalogue.facets[name], chosen) for name, chosen in query.chosen.items()
     }
-    rows = np.flatnonzero(_all_of([whole, *masks.values()]))
-    if query.folded:
-        rows = rows[np.sort(np.unique(catalogue.looks[rows], return_index=True)[1])]
+    left = _Left(catalogue, [whole, *masks.values()], query.folded)
     counts = [
         _count(
             facet,
-            _all_of([whole, *(mask for name, mask in masks.items() if name != facet.name)]),
+            left.rows if facet.name not in masks else left.without(masks[facet.name]),
             query.chosen.get(facet.name, frozenset()),
         )
         for facet in catalogue.facets.values()
     ]
+    rows = left.rows
     return FrameSelection(rows, tuple(facet for facet in counts if facet.values))
+
+
+class _Left:
+    """The rows that all masks leave, or all but one."""
+
+    def __init__(
+        self, catalogue: ExposureCatalogue, masks: Sequence[NDArray[np.bool_]], folded: bool
+    ) -> None:
+        self._catalogue, self._masks, self._folded = catalogue, masks, folded
+        self.rows = self._rows(masks)
+
+    def without(self, dropped: NDArray[np.bool_]) -> Ints:
+        return self._rows([mask for mask in self._masks if mask is not dropped])
+
+    def _rows(self, masks: Sequence[NDArray[np.bool_]]) -> Ints:
+        rows = np.flatnonzero(np.logical_and.reduce(masks))
+        if not self._folded:
+            return rows
+        return rows[np.sort(np.unique(self._catalogue.looks[rows], return_index=True)[1])]
 
 
 def rank(rows: Ints, similarities: Similarities) -> Ints:
@@ -103,17 +121,13 @@ def _chosen_mask(facet: Facet, chosen: frozenset[str]) -> NDArray[np.bool_]:
     return np.array([value in chosen for value in facet.values], dtype=bool)[facet.codes]
 
 
-def _all_of(masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
-    return np.asarray(np.logical_and.reduce(masks), dtype=bool)
-
-
-def _count(facet: Facet, left: NDArray[np.bool_], chosen: frozenset[str]) -> FacetCounts:
+def _count(facet: Facet, rows: Ints, chosen: frozenset[str]) -> FacetCounts:
     """Count a facet's values in the rows left; a chosen value is told even where none has it."""
-    counts = np.bincount(facet.codes[left], minlength=len(facet.values)).tolist()
+    counts = np.bincount(facet.codes[rows], minlength=len(facet.values)).tolist()
     told = [
-        FacetValue(value, rows, value in chosen)
-        for value, rows in zip(facet.values, counts, strict=True)
-        if value and (rows or value in chosen)
+        FacetValue(value, count, value in chosen)
+        for value, count in zip(facet.values, counts, strict=True)
+        if value and (count or value in chosen)
     ]
     told += [FacetValue(value, 0, True) for value in sorted(chosen - set(facet.values))]
     dull = (len(told) < 2 and not chosen) or all(one.value == COUNTS for one in told)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from agent.explorer.frame_query import FacetCounts, FacetValue
+from agent.explorer.tiles import read_tiles
 from agent.explorer.workbench import FrameResult, Workbench
 
 if TYPE_CHECKING:
@@ -46,6 +48,11 @@ class FramesPage:
     def query(self) -> str:
         """The address's own query, which the grid asks tiles with."""
         return urlencode(self.pairs)
+
+    @property
+    def first(self) -> str:
+        """The first tiles as JSON, so that they need not be asked for."""
+        return json.dumps(read_tiles(self.found, 0))
 
     def title(self, facet: FacetCounts) -> str:
         return TITLES[facet.name]

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from agent.explorer.errors import NoSuchPage
+from agent.explorer.exposure_catalogue import DamagedRun
 from agent.explorer.workbench import Workbench
 from agent.study.matrix import log_path
 from store.api.run_reader import RunReader
@@ -41,13 +42,12 @@ class RunList:
     filters: tuple[RunFilter, ...]
     since: str
     until: str
-    damaged: tuple[RunReader, ...]
+    damaged: tuple[DamagedRun, ...]
 
 
 def make_list(bench: Workbench, _: Mapping[str, Any], query: QueryParams) -> RunList:
     """Return the runs that agree with the address; dates are days in UTC."""
     runs = [run for run in reversed(bench.reader.runs()) if run.started is not None]
-    damaged = tuple(run for run in bench.reader.runs() if run.problem)
     filters = [RunFilter(name, _values(runs, name), query.get(name, "")) for name in FILTERS]
     since, until = query.get("since", ""), query.get("until", "")
     left = [
@@ -58,7 +58,9 @@ def make_list(bench: Workbench, _: Mapping[str, Any], query: QueryParams) -> Run
         and (not until or day_of(run) <= until)
     ]
     shown = tuple(left[:_MOST])
-    return RunList(shown, len(left), len(runs), tuple(filters), since, until, damaged)
+    return RunList(
+        shown, len(left), len(runs), tuple(filters), since, until, bench.catalogue.damaged
+    )
 
 
 def value_of(run: RunReader, name: str) -> str:

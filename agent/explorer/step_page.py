@@ -85,10 +85,15 @@ class StepPage:
         told = self.step.video.model_dump(mode="json")
         sources = self.step.video.sources
         return tuple(
-            VideoField(name.replace("_", " "), value, sources.get(name, ""))
+            VideoField(name.replace("_", " "), _in_words(value), sources.get(name, ""))
             for name, value in told.items()
             if name not in _NOT_SHOWN and value not in (None, [], ())
         )
+
+
+def _in_words(value: object) -> object:
+    """Return a list of texts as one text; other values as they are."""
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def make(bench: Workbench, parts: Mapping[str, Any], _: QueryParams) -> StepPage:

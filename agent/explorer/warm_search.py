@@ -6,10 +6,12 @@ long. A search compares with every one of them: it is exact, under any filter.
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +26,13 @@ from store.untrusted.size_limits import decode_picture
 
 _PART = 5000
 """Vectors read at once, in well under a second."""
+_AGAIN_S = 15.0
+"""The index is looked at again after so long."""
 _QUERIES = 64
 """Queries whose vectors are kept."""
-CLEAR = 4.0
-"""Robust standard deviations above the median similarity from which on a picture fits."""
+CLEAR = 0.8
+"""Robust standard deviations by which a picture that fits is more alike than the most alike of so
+many draws from a normal distribution would be (about ``sqrt(2 ln n)`` above their mean)."""
 
 
 class NoSuchPicture(StoreError):
@@ -46,38 +51,55 @@ class Resemblance:
     """Similarity from which on a picture stands out of all others; a hint, not a test."""
 
 
+@dataclass(frozen=True, eq=False)
+class _HeldVectors:
+    """Ids as the index has them, and their vectors, shape ``(n, dim)``, in the same order."""
+
+    ids: tuple[str, ...] = ()
+    vectors: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
+
+    def place(self, catalogue: ExposureCatalogue) -> Ints:
+        """Return the row of the catalogue of each vector; -1 where it has none."""
+        pairs = (name.rsplit("/", 2) for name in self.ids)
+        rows = [catalogue.places.get((run, int(position)), -1) for run, position, _ in pairs]
+        return np.array(rows, dtype=np.int64)
+
+
 class WarmSearch:
     """Answers searches once it is warm. ``begin`` loads in the background, and follows."""
 
     def __init__(self, data: DataFolder, encoder: str = "conse") -> None:
         self._data, self._name = data, encoder
         self._encoder: Encoder | None = None
-        self._ids: list[str] = []
-        self._vectors: NDArray[np.float32] = np.empty((0, 0), dtype=np.float32)
+        self._held = _HeldVectors()
         self._folder: IndexFolder | None = None
         self._stamp: str | None = None
         self._asked: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
-        self._places: tuple[ExposureCatalogue, int, Ints] | None = None
+        self._places: tuple[ExposureCatalogue, _HeldVectors, Ints] | None = None
         self._lock = threading.Lock()
+        self._due = 0.0
         self._thread: threading.Thread | None = None
         self.problem = ""
         """Why nothing can be searched, in a sentence that ends in what to type."""
 
     @property
     def is_warm(self) -> bool:
-        return self._encoder is not None and len(self._ids) > 0
+        return self._encoder is not None and len(self._held.ids) > 0
 
     @property
     def count(self) -> int:
         """Vectors in memory."""
-        return len(self._ids)
+        return len(self._held.ids)
 
     def begin(self) -> None:
-        """Load the encoder, or read what the index has got since, unless that is under way."""
+        """Load the encoder, or read what the index has got since, unless that was just done."""
+        if time.monotonic() < self._due:
+            return
         if self._encoder is not None and self._stamp is not None and self._is_current():
             return
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._load, daemon=True)
+            self._due = time.monotonic() + _AGAIN_S
             self._thread.start()
 
     def _load(self) -> None:
@@ -99,10 +121,9 @@ class WarmSearch:
         with Index.open(self._data, encoder) as index:
             self._folder = IndexFolder(self._data.index_dir, index.name)
             there = index.ids()
-            kept = self._ids if there.issuperset(self._ids) else []
-            new = sorted(there.difference(kept))
-            parts = [self._vectors[: len(kept)]] if kept else []
-            names = list(kept)
+            held = self._held if there.issuperset(self._held.ids) else _HeldVectors()
+            new = sorted(there.difference(held.ids))
+            names, parts = list(held.ids), [held.vectors] if held.ids else []
             for start in range(0, len(new), _PART):
                 known, vectors = index.vectors(new[start : start + _PART])
                 names += known
@@ -110,9 +131,7 @@ class WarmSearch:
             self._stamp = self._folder.read_stamp()
         if not names:
             raise IndexMissing(str(self._data.index_dir), encoder.id)
-        with self._lock:
-            self._ids, self._vectors = names, np.concatenate(parts)
-            self._places = None
+        self._held = _HeldVectors(tuple(names), np.concatenate(parts))
 
     def find_text(self, catalogue: ExposureCatalogue, text: str) -> Resemblance:
         """Return how like each row is to a text; ``is_warm`` has to hold."""
@@ -120,10 +139,11 @@ class WarmSearch:
 
     def find_frame(self, catalogue: ExposureCatalogue, row: int) -> Resemblance:
         """Return how like each row is to a row's own frame; raises ``NoSuchPicture``."""
-        places = np.flatnonzero(self._rows_of(catalogue) == row)
-        if len(places) == 0:
+        held, rows = self._placed(catalogue)
+        own = np.flatnonzero((rows == row) & (rows >= 0))
+        if len(own) == 0:
             raise NoSuchPicture
-        return self._compare(catalogue, self._vectors[places[0]])
+        return self._compare(catalogue, held.vectors[own[0]])
 
     def keep_picture(self, content: bytes) -> str:
         """Embed a person's own picture and return the name to find it by.
@@ -162,25 +182,21 @@ class WarmSearch:
             self._asked.popitem(last=False)
 
     def _compare(self, catalogue: ExposureCatalogue, vector: NDArray[np.float32]) -> Resemblance:
-        rows = self._rows_of(catalogue)
+        held, rows = self._placed(catalogue)
         # BLAS would wake all its threads for this, and take five times as long
-        cosines = np.einsum("ij,j->i", self._vectors[: len(rows)], vector)
+        cosines = np.einsum("ij,j->i", held.vectors, vector)
         found = np.full(len(catalogue), -np.inf, dtype=np.float32)
         known = rows >= 0
         np.maximum.at(found, rows[known], cosines[known])
-        middle = float(np.median(cosines)) if len(cosines) else 0.0
-        spread = 1.4826 * float(np.median(np.abs(cosines - middle))) if len(cosines) else 0.0
-        return Resemblance(found, middle + CLEAR * spread)
+        middle = float(np.median(cosines))
+        spread = 1.4826 * float(np.median(np.abs(cosines - middle)))
+        extreme = math.sqrt(2 * math.log(len(cosines)))
+        return Resemblance(found, middle + (extreme + CLEAR) * spread)
 
-    def _rows_of(self, catalogue: ExposureCatalogue) -> Ints:
-        """Row of the catalogue of each vector, shape ``(vectors,)``; -1 where it has none."""
+    def _placed(self, catalogue: ExposureCatalogue) -> tuple[_HeldVectors, Ints]:
+        """Return the vectors, and the row of the catalogue of each."""
         with self._lock:
-            known = self._places
-            if known is not None and known[:2] == (catalogue, len(self._ids)):
-                return known[2]
-            places = catalogue.places
-            pairs = (name.rsplit("/", 2) for name in self._ids)
-            found = [places.get((run, int(position)), -1) for run, position, _ in pairs]
-            rows = np.array(found, dtype=np.int64)
-            self._places = catalogue, len(self._ids), rows
-            return rows
+            held, known = self._held, self._places
+            if known is None or known[0] is not catalogue or known[1] is not held:
+                known = self._places = catalogue, held, held.place(catalogue)
+            return held, known[2]

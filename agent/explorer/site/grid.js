@@ -1,6 +1,7 @@
 // A grid of frames of any length: only the tiles near the window are there, and blocks of them are
 // asked for as they come near.
 
+import { TilePictures } from "./tile_pictures.js";
 import { get } from "./token.js";
 
 const BLOCK = 120;
@@ -19,6 +20,7 @@ export class FrameGrid {
     this.state = state;
     this.blocks = new Map();
     this.tiles = new Map();
+    this.pictures = new TilePictures();
     this.count = 0;
     this.chosen = -1;
     this.ended = false;
@@ -27,11 +29,14 @@ export class FrameGrid {
     addEventListener("scroll", this.onscroll, { passive: true });
     addEventListener("resize", this.onresize);
     if (innerWidth < 720) this.narrow?.removeAttribute("open");
+    this.blocks.set(0, Promise.resolve(JSON.parse(place.dataset.first)));
+    delete place.dataset.first;
     this.begin();
   }
 
   end() {
     this.ended = true;
+    this.pictures.end();
     removeEventListener("scroll", this.onscroll);
     removeEventListener("resize", this.onresize);
   }
@@ -53,7 +58,7 @@ export class FrameGrid {
     this.count = told.count;
     this.say(told);
     this.measure();
-    this.tiles.forEach((tile) => tile.remove());
+    this.tiles.forEach((tile, number) => { tile.remove(); this.pictures.drop(number); });
     this.tiles.clear();
     this.place();
   }
@@ -104,9 +109,11 @@ export class FrameGrid {
       if (number < first || number >= last) {
         tile.remove();
         this.tiles.delete(number);
+        this.pictures.drop(number);
       }
     }
     const middle = row(seen + innerHeight / 2);
+    this.pictures.middle = middle;
     const missing = [];
     for (let number = first; number < last; number++) if (!this.tiles.has(number)) missing.push(number);
     missing.sort((one, other) => Math.abs(one - middle) - Math.abs(other - middle));
@@ -133,8 +140,8 @@ export class FrameGrid {
       const image = document.createElement("img");
       image.alt = told.caption;
       image.decoding = "async";
-      image.src = `/pictures/small/${told.frame}.jpg?key=${this.state.key}`;
       tile.append(image);
+      this.pictures.want(number, told.frame, image);
     } else {
       const none = document.createElement("i");
       none.textContent = "no frame";

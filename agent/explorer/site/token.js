@@ -44,4 +44,4 @@ const NOBODY = { ok: false, status: 0, json: async () => ({}), text: async () =>
 export const call = (path, options = {}) =>
   fetch(path, { ...options, headers: { Authorization: `Bearer ${token}` } }).catch(() => NOBODY);
 
-export const get = (path) => call(path);
+export const get = (path, signal = null) => call(path, { signal });

@@ -163,6 +163,29 @@ def test_a_judge_of_no_use_is_left_aside_and_a_biased_one_put_right() -> None:
     assert np.mean(found) == pytest.approx(people, abs=4 * float(np.std(found)) / math.sqrt(300))
 
 
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    """200 made studies of runs that differ; docs/labels.md has longer ones."""
+    rng = np.random.default_rng(11)
+    held = 0
+    for _ in range(200):
+        before = np.clip(rng.normal(0.3, 0.08, 6), 0.05, 0.6)
+        rates = np.stack([before, before + rng.normal(0.15, 0.08, 6)], axis=1)
+        truth = [(rng.random(2 * WINDOW) < np.repeat(rate, WINDOW)).astype(int) for rate in rates]
+        judge = [np.where(rng.random(2 * WINDOW) < 0.8, one, 1 - one) for one in truth]
+        chosen = [
+            sorted(
+                at
+                for window in (0, WINDOW)
+                for at in (window + rng.choice(WINDOW, 8, replace=False)).tolist()
+            )
+            for _ in range(6)
+        ]
+        views = made_results.views(judge, WINDOW, infos(6))
+        (told,) = measure_sways(views, range(6), labelled(views, truth, chosen))
+        held += told.sway.low <= 15 <= told.sway.high
+    assert 0.90 <= held / 200 <= 0.995
+
+
 def test_treatment_less_control_is_over_pairs() -> None:
     truth, judge, chosen = made(12, 5)
     views = made_results.views(judge, WINDOW, infos(12, ("treatment", "passive")))

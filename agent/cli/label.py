@@ -13,7 +13,7 @@ from agent.cli.options import data_option, data_to_type, json_option, python_to_
 from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from agent.evaluation.label_draw import LabelPlan
     from agent.evaluation.label_session import LabelSession
@@ -169,29 +169,33 @@ def _open_draw(
             echo(f"There are no more than {count_of(len(draw.questions), 'question')}.", err=True)
         return draw
     draw = read_draw(path)
-    header = draw.header
-    made = (header.everyone, header.labellers, header.overlap)
-    drawn = header.strata == (("own",) if plan.everyone else plan.strata)
-    if made != (plan.everyone, plan.labellers, plan.overlap) or not drawn:
-        echo(
-            f"This was drawn in another way before, which stands. For another sample, type: the "
-            f"same with --seed {plan.seed + 1}",
-            err=True,
-        )
-    if plan.questions not in (len(draw.questions), QUESTIONS):
-        echo(
-            f"Drawn with {len(draw.questions)} questions, not {plan.questions}. For another "
-            f"sample, type: the same with --seed {plan.seed + 1}",
-            err=True,
-        )
-    new = {run.started.run_id for run in ledgers} - set(header.runs)
-    if new:
-        echo(
-            f"Drawn before {count_of(len(new), 'run')} came. For a sample of all, type: the same "
-            f"with --seed {plan.seed + 1}",
-            err=True,
-        )
+    for remark in _compare(draw, ledgers, plan):
+        echo(f"{remark} For another sample, type: the same with --seed {plan.seed + 1}", err=True)
     return draw
+
+
+def _compare(draw: LabelDraw, ledgers: Sequence[Ledger], plan: LabelPlan) -> Iterator[str]:
+    """Say in what a draw is not what was asked for; what is as by default was not asked for."""
+    from agent.evaluation.label_draw import LabelPlan
+
+    header, usual = draw.header, LabelPlan()
+    made = (header.strata, header.everyone, header.labellers, header.overlap)
+    asked = (plan.strata, plan.everyone, plan.labellers, plan.overlap)
+    plain = (usual.strata, usual.everyone, usual.labellers, usual.overlap)
+    if any(
+        one != other and one != default
+        for one, other, default in zip(asked, made, plain, strict=True)
+    ):
+        yield "This was drawn in another way before, which stands."
+    if plan.questions not in (len(draw.questions), usual.questions):
+        yield f"Drawn with {len(draw.questions)} questions, not {plan.questions}."
+    new = {
+        run.started.run_id
+        for run in ledgers
+        if not header.everyone or run.started.arm == "treatment"
+    } - set(header.runs)
+    if new:
+        yield f"Drawn before {count_of(len(new), 'run')} came."
 
 
 def _hand_out(session: LabelSession, sheet: Path | None, studio: Path | None, again: str) -> None:

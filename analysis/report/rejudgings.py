@@ -149,11 +149,13 @@ def _likeness(judge: RejudgementHeader, acted: Sequence[RunStarted]) -> Likeness
 
 def name_judges(rejudged: Sequence[Rejudging]) -> dict[str, RejudgedReplies]:
     """Judges that are models, by names that tell their sittings apart."""
-    return {
-        f"{told.judge.model} × {told.judge.strategy}, seed {told.judge.seed}": told.told
-        for told in rejudged
-        if not told.judge.model.startswith(PERSON)
-    }
+    named: dict[str, RejudgedReplies] = {}
+    for told in rejudged:
+        judge = told.judge
+        name = f"{judge.model} × {judge.strategy}, seed {judge.seed}"
+        if not judge.model.startswith(PERSON):
+            named[f"{name}, {judge.slug}" if name in named else name] = told.told
+    return named
 
 
 def first_matrix(rejudged: Sequence[Rejudging]) -> PersonaMatrix | str:

@@ -307,6 +307,8 @@ def find_label_faults(data: DataFolder) -> list[tuple[Path, str]]:
             except StoreError as error:
                 faults.append((file.path, str(error)))
                 continue
+            if any(label.by != by for label in log.standing.values()):
+                faults.append((file.path, "a label is by somebody else than the file"))
             if strange := len(set(log.standing) - known):
                 faults.append(
                     (file.path, f"{count_of(strange, 'label')} to no question of the draw")

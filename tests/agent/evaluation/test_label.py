@@ -182,10 +182,14 @@ def test_a_draw_stays_as_it_was_made(example: DataFolder, tmp_path: Path) -> Non
     names = write_page(data, tmp_path / "sheet", "eve")
     away.rename(late)
     again = label(data, by="eve", questions=200)
-    assert "Drawn before 1 run came. For a sample of all, type: the same with --seed 2" in (
+    assert "Drawn before 1 run came. For another sample, type: the same with --seed 2" in (
         again.output
     )
     assert f"Drawn with {QUESTIONS} questions, not 200" in again.output
+    plain = CliRunner().invoke(cli, ["label", "example", "--data", str(data.root)])
+    assert "drawn in another way" not in plain.output, "nothing else was asked for"
+    other = label(data, "--labellers", "eve,fay").output
+    assert "This was drawn in another way before, which stands." in other
     few = write_answers(tmp_path / "few.csv", dict.fromkeys(names[:3], "yes"))
     assert "3 new labels by eve kept." in label(data, "--import", few, by="eve").output
     every = write_answers(tmp_path / "all.csv", dict.fromkeys(names, "yes"))

@@ -189,6 +189,15 @@ def test_damage_is_told_and_written_over_by_nobody(tmp_path: Path) -> None:
     assert "draw.jsonl" in told.output
 
 
+def test_a_label_by_somebody_else_than_its_file_is_named(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path)
+    keep_draw(data)
+    file = LabelFile(data, "d-1", "bo")
+    LabelFile(data, "d-1", "anna").add([label(0)])
+    LabelFile(data, "d-1", "anna").path.rename(file.path)
+    assert find_label_faults(data) == [(file.path, "a label is by somebody else than the file")]
+
+
 def run(*words: str) -> str:
     done = CliRunner().invoke(main, list(words))
     assert done.exit_code == 0, done.output

@@ -5,6 +5,7 @@
     AnalysisError         exit code 2: one sentence that ends in what to type
     ├─ NothingToCompare   the runs given cannot answer the question
     ├─ NotOffered         a design whose assumptions these runs do not meet
+    ├─ NotAHistory(run_id)    a run to stand beside feeds that is none of those
     ├─ UnknownStudy(name) neither a study nor a run, with the nearest ones
     ├─ UnknownSpectrum(name)  no spectrum has this name, with the nearest ones
     ├─ BadStudyFolder(path)   a study's own files that cannot be read
@@ -32,6 +33,16 @@ class NothingToCompare(AnalysisError):
 
 class NotOffered(AnalysisError):
     """A design whose assumptions these runs do not meet."""
+
+
+class NotAHistory(AnalysisError):
+    """A run that is no watch history was to stand beside the feeds."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            f"{run_id} is no donation and no capture, and so no feed to stand beside others. "
+            "Type: python -m agent import FILE --as NAME"
+        )
 
 
 class UnknownStudy(AnalysisError):

@@ -33,13 +33,17 @@
     │  ├─ CopiesRemain(paths)         exports or trainings hold what is to go
     │  ├─ CopiesElsewhere(paths)      so does something outside the data folder
     │  ├─ ForgettingPending           an earlier request was cut off
-    │  └─ DamagedRequest(path)        that request cannot be read (``privacy.forget``)
+    │  ├─ DamagedRequest(path)        that request cannot be read (``privacy.forget``)
+    │  └─ NoDonation(run_id)          a run of ours (``privacy.forget_donation``)
     ├─ ExportRefused           an export is not made, or something is not brought in
     │  ├─ BadExport(path)             a folder that is no export, or no place for one
     │  ├─ FolderInUse(path)           other files lie there
-    │  ├─ NothingToExport             no frame fits the filters
+    │  ├─ NothingToExport             nothing fits the filters
     │  ├─ LeakingExport(place)        1: it names somebody after all
-    │  └─ BadCaptions(path, line)     a CSV that does not describe the pictures
+    │  ├─ BadCaptions(path, line)     a CSV that does not describe the pictures
+    │  ├─ HistoryDiffers(name)        another history has this name (``dataset.watch_history``)
+    │  ├─ ExcelUnavailable            no package to write Excel with (``dataset.step_tables``)
+    │  └─ TooLongForExcel             more steps than a sheet has rows (there as well)
     ├─ BackupFault
     │  ├─ BadBackup(path)             a file that is no whole backup, or no place for one
     │  ├─ NoPlaceToRestore(path)      there is something in the data folder already
@@ -319,10 +323,10 @@ class FolderInUse(ExportRefused):
 
 
 class NothingToExport(ExportRefused):
-    """No frame fits the filters."""
+    """Nothing fits the filters."""
 
     def __init__(self) -> None:
-        super().__init__("No kept frame fits these filters. Type: python -m store stats")
+        super().__init__("Nothing that is kept fits these filters. Type: python -m store stats")
 
 
 class LeakingExport(ExportRefused):

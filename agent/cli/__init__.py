@@ -13,6 +13,7 @@ from agent.cli.calibrate import calibrate
 from agent.cli.daemon import daemon
 from agent.cli.doctor import doctor
 from agent.cli.eval_log import eval_log
+from agent.cli.import_history import import_history
 from agent.cli.judge_check import judge_check
 from agent.cli.label import label
 from agent.cli.login import login
@@ -62,6 +63,7 @@ for command in (
     rejudge,
     label,
     eval_log,
+    import_history,
     spectrum,
     pairs,
     probe,

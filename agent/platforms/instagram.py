@@ -40,6 +40,20 @@ def parse(answer: SiteAnswer) -> list[Video]:
     ]
 
 
+PICTURE, SEVERAL = 1, 8
+"""Kinds of media that are no single video."""
+
+
+def read_item(media: dict[str, Any]) -> Video | None:
+    """Read one post or reel, wherever it was kept; ``None`` for what is none."""
+    if not _is_media(media):
+        return None
+    video, kind = _video(media, "network", ad=_is_ad(media)), media.get("media_type")
+    several = feed_items.listed(media.get("carousel_media")) if kind == SEVERAL else None
+    pictures = 1 if kind == PICTURE else len(several or ()) or None
+    return video.model_copy(update={"photos": pictures})
+
+
 def read_order(answer: SiteAnswer) -> list[str]:
     """Return the codes of the feed's reels in their order; a pool beside them has no place."""
     if _is_pool(answer):

@@ -28,6 +28,11 @@ def parse(answer: SiteAnswer) -> list[Video]:
     return [_video(item, source) for item in feed_items.walk(answer.body, _is_item)]
 
 
+def read_item(item: dict[str, Any]) -> Video | None:
+    """Read one item of a feed, wherever it was kept; ``None`` for what is none."""
+    return _video(item, "network") if _is_item(item) else None
+
+
 def read_order(answer: SiteAnswer) -> list[str]:
     """Return the ids of the feed's places in their order; a live card has none."""
     if "/preload/" in answer.url:
@@ -67,6 +72,9 @@ def _id(item: dict[str, Any]) -> str | None:
 def _video(item: dict[str, Any], source: str) -> Video:
     id_ = _id(item) or ""
     author = feed_items.name(feed_items.at(item, "author", "uniqueId"))
+    full_name = feed_items.name(feed_items.at(item, "author", "nickname"))
+    if isinstance(item.get("author"), str):  # as pages held it before 2024
+        author, full_name = feed_items.name(item["author"]), feed_items.name(item.get("nickname"))
     info = item.get("ad_info")
     subtitles = feed_items.listed(feed_items.at(item, "video", "subtitleInfos"))
     return feed_items.video(
@@ -74,7 +82,7 @@ def _video(item: dict[str, Any], source: str) -> Video:
         source,
         url=f"https://www.tiktok.com/@{author}/video/{id_}" if author else None,
         author=author,
-        author_name=feed_items.name(feed_items.at(item, "author", "nickname")),
+        author_name=full_name,
         caption=feed_items.text(item.get("desc")),
         hashtags=_hashtags(item),
         likes=_stat(item, "diggCount"),

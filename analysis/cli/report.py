@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -32,6 +32,13 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of the report.  [default: report/ in the folder of the study or run]",
 )
+@click.option(
+    "--beside",
+    metavar="RUN",
+    multiple=True,
+    help="Put a watch history beside the feeds: a donation or a capture, as "
+    "python -m agent import keeps it. Can be given several times.",
+)
 @null_options
 @data_option
 @seed_option
@@ -41,15 +48,20 @@ def report(
     out: Path | None,
     null_from: NullSource,
     data: Path,
-    seed: int,
-    as_json_: bool,
+    **given: Any,
 ) -> None:
     """Write the report of a study, or of runs: one page, and the tables behind it."""
     import shlex
     from dataclasses import replace
 
     from analysis.errors import AnalysisError
-    from analysis.report.report_inputs import find_runs, is_study, read_runs, read_study
+    from analysis.report.report_inputs import (
+        add_histories,
+        find_runs,
+        is_study,
+        read_runs,
+        read_study,
+    )
     from store.privacy.derived_files import register
     from store.runs.data_folder import DataFolder
 
@@ -68,10 +80,14 @@ def report(
             )
         material = read_runs(folder, paths, names, progress)
     null_runs = null_from.read(data, material.views.runs)
-    command = " ".join([material.command, *map(shlex.quote, null_runs.words)])
+    material = add_histories(folder, material, given["beside"])
+    histories = [run.run_id for run in material.beside.views.runs] if material.beside else []
+    words = [*null_runs.words, *(word for name in histories for word in ("--beside", name))]
+    command = " ".join([material.command, *map(shlex.quote, words)])
     material = replace(material, null_runs=null_runs, command=command)
+    runs += histories if runs else []
     out = register(folder, out or home / "report", "report", runs=runs)
-    make(material, out, seed, as_json_)
+    make(material, out, given["seed"], given["as_json_"])
     _note_test(material, home)
 
 

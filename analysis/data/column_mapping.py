@@ -21,6 +21,8 @@ from store.untrusted.foreign_tables import ForeignTable, TextColumn, merge_value
 EMPTY = frozenset({"", "na", "n/a", "nan", "nat", "null", "none", "<na>"})
 """What R, pandas and databases write into an empty cell, in lower case."""
 MOST_NAMED = 12
+_OF_STEPS = {"phase": "window", "dwell_s": "dwell"}
+"""Columns of an export of steps, and what they are here. A table that has both is one."""
 _LONGEST_NUMBER = 40
 _THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+")
 _PLAIN_NUMBER = re.compile(r"-?((0|[1-9][0-9]*)([.,][0-9]+)?|[.,][0-9]+)")
@@ -88,6 +90,8 @@ class ColumnMapping:
 
     def source(self, name: str, table: ForeignTable) -> ColumnSource | None:
         own = ColumnSource(name) if name in table.names else None
+        if own is None and _OF_STEPS.keys() <= set(table.names):
+            own = next((ColumnSource(s) for s, ours in _OF_STEPS.items() if ours == name), None)
         return self.sources.get(name, own)
 
 

@@ -27,9 +27,9 @@ from store.terminal.printing import count_of
 
 @dataclass(frozen=True)
 class VarietyRow:
-    """One arm and window."""
+    """One arm and window, or one history."""
 
-    arm: str
+    arm: str | Name
     window: str
     videos: TracedNumber
     repeats: TracedNumber
@@ -48,24 +48,35 @@ class VarietyTable:
     sample: TracedNumber | None
     near_known: bool
     source: NumberSource
+    histories: tuple[VarietyRow, ...] = ()
+    stretch: TracedNumber | None = None
+    """Videos of the stretches that histories are cut into."""
 
 
 def variety_table(scene: GroupRows) -> VarietyTable:
     source = scene.everything("report.diversity.varieties")
-    rows = scene.group.variety
+    rows, histories = scene.group.variety, scene.group.histories
+    shown = sum(row.videos for row in histories)
+    cut = NumberSource(
+        "analysis.report.watch_histories.history_varieties",
+        f"{count_of(shown, 'video')} of {count_of(len(histories), 'history')}{scene.told}",
+        "advertisements, photo posts, and what is left after the last stretch",
+    )
     sample = max((row.sample for row in rows), default=0)
     return VarietyTable(
         rows=tuple(_variety(source, row) for row in rows),
         sample=source.count(sample, "videos in a sample") if sample else None,
         near_known=any(row.near.exists for row in rows),
         source=source,
+        histories=tuple(_variety(cut, row) for row in histories),
+        stretch=cut.count(scene.group.stretch, "videos of a stretch") if histories else None,
     )
 
 
 def _variety(source: NumberSource, row: Variety) -> VarietyRow:
     place = f"{row.arm}, {row.window}"
     return VarietyRow(
-        arm=ARM_NAMES[row.arm],
+        arm=ARM_NAMES.get(row.arm) or Name(row.arm),
         window=row.window,
         videos=source.count(row.videos, f"videos that count, {place}"),
         repeats=source.percent(row.repeats.value, f"repeats, {place}", row.repeats.reason),
@@ -77,7 +88,7 @@ def _variety(source: NumberSource, row: Variety) -> VarietyRow:
             row.creators.value, f"creators, {place}", 1, "not every video names its creator"
         ),
         near=source.percent(row.near.value, f"near-duplicates, {place}", "no frames"),
-        shared=source.percent(row.shared, f"shared videos, {place}", "one persona only"),
+        shared=source.percent(row.shared, f"shared videos, {place}", "nothing to share with"),
     )
 
 

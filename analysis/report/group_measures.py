@@ -23,6 +23,7 @@ from analysis.report.rejudgings import Rejudging, name_judges
 from analysis.report.report_inputs import Material
 from analysis.report.row_uses import AccountedRows, account
 from analysis.report.verdict_words import verdict_words
+from analysis.report.watch_histories import history_varieties
 from analysis.statistics.estimate import NAN, Estimate, Floats
 from analysis.statistics.intervals import t_interval
 from analysis.statistics.permutation import holm
@@ -74,6 +75,8 @@ class MeasuredGroup:
     forest: tuple[PersonaSway, ...]
     drift: Drift
     variety: tuple[Variety, ...]
+    histories: tuple[Variety, ...]  # of people, beside them
+    stretch: int  # videos that a history is cut into; 0 where there is none
     labels: tuple[LabelShare, ...]
     dwell: tuple[ArmDwell, ...]
     sensitivity: Mapping[int, Estimate]
@@ -166,6 +169,9 @@ def _group(
     verdict = judge_group(material, result, members, units, rng)
     control = verdict.control
     graded, graded_by = _graded(views, members)
+    variety = varieties(views, material.seen, members, arms)
+    sample = max((row.sample for row in variety), default=0)
+    histories, stretch = history_varieties(material.beside, views, members, sample)
     return MeasuredGroup(
         result=result,
         members=members,
@@ -177,7 +183,9 @@ def _group(
         p_holm=NAN,
         forest=by_persona(runs, units, control or None),
         drift=drift(views, members, arms),
-        variety=varieties(views, material.seen, members, arms),
+        variety=variety,
+        histories=histories,
+        stretch=stretch,
         labels=label_shares(views, material.labels, members, arms),
         dwell=tuple(_dwell(views, members, arm) for arm in arms),
         sensitivity={

@@ -12,7 +12,7 @@ from typing import Literal
 from analysis.data.exposures import Views
 from analysis.data.null_runs import NullRuns
 from analysis.data.people_labels import PeopleAnswers, as_judgements, read_people
-from analysis.errors import NothingToCompare, UnknownStudy
+from analysis.errors import NotAHistory, NothingToCompare, UnknownStudy
 from analysis.report.compact_ledgers import read_ledgers
 from analysis.report.declared_study import FILE, PrimaryTest, StudyFile, read_looked_at
 from analysis.report.ledger_rows import LedgerRows, RowDetails, RunNotes, Served
@@ -73,6 +73,7 @@ class Material:
     served: Mapping[str, Served] = field(default_factory=dict)  # by run, where services tell it
     site_changes: tuple[SiteChange, ...] = ()  # what runs and probes found while it was made
     null_runs: NullRuns = field(default_factory=NullRuns)  # to draw the null from, if there are any
+    beside: LedgerRows | None = None  # watch histories of people, to stand beside the feeds
     origin: str = ""  # SHA-256 of the file that the views were imported from
 
     @property
@@ -217,6 +218,26 @@ def find_runs(data: DataFolder, names: Sequence[str]) -> list[Path]:
         except RunNotFound:
             raise nearest_names(data, name) from None
     return found
+
+
+def add_histories(data: DataFolder, material: Material, names: Sequence[str]) -> Material:
+    """Put watch histories beside the feeds, by the names of their runs.
+
+    Raises ``UnknownStudy``, ``NotAHistory``, and ``NothingToCompare`` for one of another platform.
+    """
+    if not names:
+        return material
+    rows = read_ledgers(data, list(dict.fromkeys(find_runs(data, names))))
+    platforms = {run.platform for run in material.views.runs}
+    for first in (note.started for note in rows.notes):
+        if not first.from_elsewhere:
+            raise NotAHistory(first.run_id)
+        if first.platform not in platforms:
+            raise NothingToCompare(
+                f"{first.run_id} is of {first.platform}, and no run of this report is. "
+                "Type: the same without it"
+            )
+    return replace(material, beside=rows)
 
 
 def _gather(

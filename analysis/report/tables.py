@@ -325,7 +325,7 @@ def _averages(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
 
 
 def _variety(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
-    for row in group.variety:
+    for row in (*group.variety, *group.histories):
         yield (
             row.arm,
             row.window,

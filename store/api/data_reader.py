@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 from store.api.run_reader import RunReader
-from store.api.step_columns import REJUDGEMENT_COLUMNS, STEP_COLUMNS, rejudgement_rows, step_rows
 from store.api.table_formats import TableFormat, check_format, make_table
 from store.cli.options import default_data, mount_folder
 from store.errors import NothingKept, StoreError
@@ -21,6 +20,7 @@ from store.runs import ledger
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger
 from store.runs.rejudgements import judgement_files, read_judgements
+from store.runs.step_columns import REJUDGEMENT_COLUMNS, STEP_COLUMNS, rejudgement_rows, step_rows
 from store.untrusted.size_limits import decode_picture
 
 if TYPE_CHECKING:

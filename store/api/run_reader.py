@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from store.api.step_columns import REJUDGEMENT_COLUMNS, STEP_COLUMNS, rejudgement_rows, step_rows
 from store.api.table_formats import TableFormat, check_format, make_table
 from store.errors import StoreError
 from store.frames.frame_store import FrameStore
@@ -16,6 +15,7 @@ from store.runs import ledger
 from store.runs.ledger import LOCK, RunSummary
 from store.runs.ledger_lines import Step
 from store.runs.rejudgements import judgement_files, read_judgements
+from store.runs.step_columns import REJUDGEMENT_COLUMNS, STEP_COLUMNS, rejudgement_rows, step_rows
 from store.terminal.printing import count_of
 from store.untrusted.clean_text import show_line
 from store.untrusted.size_limits import decode_picture

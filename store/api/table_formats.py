@@ -1,17 +1,15 @@
-"""Columns that are declared once, and the table that is made of them in the format asked for."""
+"""The table that is made of declared columns, in the format asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from store.errors import StoreError
+from store.runs.step_columns import TableColumn
 from store.untrusted.clean_text import show_text
 
 TableFormat = Literal["pandas", "polars", "arrow"]
-Kind = Literal["text", "texts", "whole", "number", "flag", "time"]
-"""Of a column: ``texts`` is a list of them, ``flag`` true or false, ``time`` in UTC."""
 
 
 class FormatUnavailable(StoreError):
@@ -25,17 +23,6 @@ class FormatUnavailable(StoreError):
             if known
             else f"There is no format {name[:40]!r}. Type one of: {formats}"
         )
-
-
-@dataclass(frozen=True)
-class TableColumn:
-    """A column of a table, as it is documented."""
-
-    name: str
-    kind: Kind
-    unit: str
-    """``s`` for seconds; empty where there is none."""
-    meaning: str
 
 
 def make_table(

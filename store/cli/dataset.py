@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from store.runs.data_folder import DataFolder
 
 _FORMATS = ("parquet", "jsonl", "datasets", "webdataset")
+_STEP_FORMATS = ("csv", "xlsx", "zeeschuimer")
 _day = click.DateTime(["%Y-%m-%d"])
 
 
@@ -28,15 +29,24 @@ _day = click.DateTime(["%Y-%m-%d"])
     epilog=epilog(
         "export exported",
         "export exported-yes --format datasets --answer yes --since 2025-01-01",
+        "export steps --format csv --run latest",
         "export --check exported",
     )
 )
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--format", "kind", type=click.Choice(_FORMATS), default="parquet", show_default=True)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice([*_FORMATS, *_STEP_FORMATS]),
+    default="parquet",
+    show_default=True,
+    help="csv, xlsx and zeeschuimer have a row a step and no pictures.",
+)
 @click.option("--platform", help="Only from this platform.")
 @click.option("--persona", help="Only seen by this persona.")
 @click.option("--answer", type=click.Choice(["yes", "no", "missing"]), help="Only judged so.")
 @click.option("--run", help="Only from this run.")
+@click.option("--study", help="Only from runs of this study.")
 @click.option("--since", type=_day, help="Only seen on this day (UTC) or later.")
 @click.option("--until", type=_day, help="Only seen on this day (UTC) or earlier.")
 @click.option(
@@ -61,16 +71,25 @@ def export(folder: Path, check: bool, root: Path, as_json: bool, **options: Any)
         return
     from store.dataset.export import export as make
 
-    data = kept(root)
-    done = make(data, folder, options["kind"], _choice(data.find_run, options), bar("Exporting"))
+    data, kind = kept(root), options["kind"]
+    if kind in _STEP_FORMATS and (options["blur"] or options["split_by"] != "runs"):
+        raise click.UsageError(f"{kind} has no pictures and splits. Type: no --blur, no --split-by")
+    choice = _choice(data.find_run, options)
+    if kind in _STEP_FORMATS:
+        from store.dataset.step_export import export_steps
+
+        done, what = export_steps(data, folder, kind, choice), "row"
+    else:
+        done, what = make(data, folder, kind, choice, bar("Exporting")), "screenshot"
     for problem in done.problems:
         echo(f"Left out: {problem}", err=True)
     if as_json:
         fields = {"folder": str(folder), "rows": done.splits, "problems": done.problems}
         echo(json.dumps(fields, indent=2))
     else:
-        told = ", ".join(f"{count} for {split}" for split, count in done.splits.items())
-        echo(f"{sum(done.splits.values())} screenshots in {folder}: {told}.")
+        link = "in" if what == "row" else "for"
+        told = ", ".join(f"{count} {link} {part}" for part, count in done.splits.items())
+        echo(f"{count_of(sum(done.splits.values()), what)} in {folder}: {told}.")
     if done.problems:
         raise click.exceptions.Exit(1)
 
@@ -90,6 +109,7 @@ def _choice(find_run: Any, options: dict[str, Any]) -> Any:
         options["keep_handles"],
         options["split_by"],
         options["blur"],
+        options["study"],
     )
 
 
@@ -171,11 +191,13 @@ def stats(quick: bool, url: str | None, root: Path, as_json: bool) -> None:
         "forget --author some.handle --dry-run",
         "forget --video 7312345678901234567 --yes",
         "forget --before 2025-01-01 --yes",
+        "forget --donation imported-tiktok-donor7 --yes",
     )
 )
 @click.option("--video", help="Id of a video.")
 @click.option("--author", help="Handle of a creator; its mentions go as well.")
 @click.option("--before", type=_day, help="Everything that was seen before this day (UTC).")
+@click.option("--donation", metavar="RUN", help="All of a donation or capture, its times too.")
 @click.option("--resume", is_flag=True, help="Go on with a request that was cut off.")
 @click.option(
     "--remove-copies", is_flag=True, help="Delete exports and trainings that hold it as well."
@@ -194,6 +216,9 @@ def forget(root: Path, as_json: bool, dry_run: bool, yes: bool, **options: Any) 
     from store.privacy import forget_plan
 
     data = kept(root)
+    if options["donation"]:
+        _forget_donation(data, options, as_json=as_json, ask=not (yes or dry_run), dry_run=dry_run)
+        return
     request = _request(options, forgetting.pending(data))
     if dry_run:
         todo = forget_plan.plan(data, request)
@@ -223,6 +248,27 @@ def forget(root: Path, as_json: bool, dry_run: bool, yes: bool, **options: Any) 
         err=True,
     )
     _tell_unread(done.unread)
+
+
+def _forget_donation(
+    data: DataFolder, options: dict[str, Any], *, as_json: bool, ask: bool, dry_run: bool
+) -> None:
+    from store.privacy.forget_donation import find_donation, forget_donation
+
+    if any(options[name] for name in ("video", "author", "before", "resume")):
+        raise click.UsageError("Give --donation alone.")
+    run = find_donation(data, options["donation"])
+    count = count_of(run.steps, "video")
+    if ask:
+        click.confirm(f"{run.run_id}, {count}: delete for good?", abort=True, err=True)
+    reports = 0 if dry_run else forget_donation(data, run, remove_copies=options["remove_copies"])
+    if as_json:
+        fields = {"run": run.run_id, "videos": run.steps, "reports": reports}
+        echo(json.dumps(fields, indent=2))
+        return
+    made = f" and {count_of(reports, 'thing')} made of it" if reports else ""
+    echo(f"{run.run_id}: {count}{made}, {'to go' if dry_run else 'deleted'}.")
+    echo("The file that it came in, backups and merged folders still hold it.", err=True)
 
 
 def _tell_unread(problems: Sequence[str]) -> None:

@@ -128,6 +128,7 @@ def _collected(found: ExportRows, choice: RowChoice) -> list[str]:
     }
     first, last = min(run.at for run in runs), max(run.at for run in runs)
     asked: dict[str, str] = dict(choice.where.conditions())
+    asked |= {"study": choice.study} if choice.study else {}
     asked |= {"since": f"{choice.since:%Y-%m-%d}"} if choice.since else {}
     asked |= {"until": f"{choice.until:%Y-%m-%d}"} if choice.until else {}
     return [

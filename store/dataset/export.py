@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -20,6 +20,7 @@ from store.errors import DamagedFrame, DataUnreadable, DataUnwritable
 from store.frames.frame_store import FrameStore
 from store.jsonl.atomic import write_whole
 from store.runs.data_folder import DataFolder
+from store.runs.ledger_lines import RunStarted
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def export(
             found.rows = written = _write_splits(data, building, kind, found, progress)
             write_whole(building / CARD, card(building, kind, found, choice).encode())
             if found.names is not None:
-                refuse_leaks(building, found.names, _own_words(found))
+                refuse_leaks(building, found.names, own_words(found.runs))
             splits = dict(Counter(row["split"] for row in written))
             told = {"format": kind, "made_at": datetime.now(UTC).isoformat(), "rows": splits}
             manifest.finish(building, told)
@@ -78,11 +79,11 @@ def _write_splits(
     return written
 
 
-def _own_words(found: ExportRows) -> list[str]:
-    """What whoever made the runs wrote: models and personas may be called like a creator."""
+def own_words(runs: Sequence[RunStarted]) -> list[str]:
+    """Return what whoever made the runs wrote: models and personas may be called like a creator."""
     return [
         word
-        for run in found.runs
+        for run in runs
         for word in (
             run.platform,
             run.model,

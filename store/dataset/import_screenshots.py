@@ -10,13 +10,12 @@ import csv
 import hashlib
 import io
 import json
-import platform
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from store.dataset.imported_run import ImportedRun, ImportedVideo, name_slug
 from store.dataset.pseudonyms import IMPORTED
 from store.dataset.published_pictures import bare
 from store.errors import BadCaptions, DataUnreadable, OutsideFolder
@@ -26,15 +25,9 @@ from store.runs.data_folder import DataFolder
 from store.runs.ledger import Ledger, LedgerWriter, read, summarise
 from store.runs.ledger_lines import (
     Frame,
-    Judgement,
-    PersonaRecord,
-    Provenance,
-    Reaction,
     RunFinished,
     RunStarted,
-    Step,
     Video,
-    Windows,
 )
 from store.untrusted.size_limits import (
     MOST_PICTURE_BYTES,
@@ -64,12 +57,7 @@ class Collection:
 
     @property
     def run_id(self) -> str:
-        told = re.sub(r"[^A-Za-z0-9_-]+", "-", self.name)
-        lost = [c for c in self.name if c.isalnum() and not c.isascii()]
-        if lost or not re.search("[A-Za-z0-9]", told):  # else two names would be one
-            mark = hashlib.sha256(self.name.encode(errors="backslashreplace")).hexdigest()
-            told = f"{told.strip('-')}-{mark[:8]}"
-        return f"{IMPORTED}-{told.lstrip('-')}"
+        return f"{IMPORTED}-{name_slug(self.name)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +106,8 @@ def bring_in(
             writer.append(_started(given, now, len(lines), mark))
         for position, line in enumerate(lines[done:], done):
             jpeg = _jpeg(given, line)
-            step = _step(position, line, _described(given, line, jpeg), now)
+            frame = _described(given, line, jpeg)
+            step = ImportedVideo(line.at or now, line.video, frame=frame).step(position)
             frames.put(jpeg)
             writer.append(step)
             if progress is not None:
@@ -244,48 +233,15 @@ def _described(given: Collection, line: _Line, jpeg: bytes) -> Frame:
     )
 
 
-def _step(position: int, line: _Line, frame: Frame, now: datetime) -> Step:
-    return Step(
-        position=position,
-        at=line.at or now,
-        phase="before",
-        video=line.video,
-        frames=(frame,),
-        judgement=Judgement(answer=None, missing="not_asked"),
-        reaction=Reaction(
-            action="swipe", dwell_asked_s=0.0, dwell_s=0.0, exposure_s=0.0, held_s=0.0
-        ),
-        move=None,
-        timings_ms={},
-    )
-
-
 def _started(given: Collection, now: datetime, steps: int, mark: str) -> RunStarted:
-    nobody = PersonaRecord(id="nobody", traits=(), source=IMPORTED, licence="none")
-    return RunStarted(
+    return ImportedRun(
         run_id=given.run_id,
         at=now,
-        persona=nobody,
         platform=IMPORTED,
-        strategy="none",
-        model="none",
-        arm="passive",
-        account="none",
-        windows=Windows(before=steps, adapt=0, after=0),
-        seed=0,
+        persona="nobody",
+        source=IMPORTED,
+        eligible=steps,
+        mark=mark,
+        version=given.version,
         config={"name": given.name, "licence": given.licence},
-        config_hash=mark,
-        prompts={},
-        encoder=None,
-        driver="none",
-        browser="none",
-        viewport=(0, 0),
-        locale="unknown",
-        provenance=Provenance(
-            code_version=given.version,
-            code_dirty=None,
-            python=platform.python_version(),
-            system=f"{platform.system()} {platform.machine()}",
-            libraries={},
-        ),
-    )
+    ).first_line()

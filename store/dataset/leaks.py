@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tarfile
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from store.dataset.pseudonyms import IMPORTED, Pseudonyms
 from store.dataset.published_pictures import bare
 from store.errors import LeakingExport
 from store.privacy.person_names import skeleton
+from store.untrusted.foreign_tables import read_table
 from store.untrusted.size_limits import open_picture
 
 FOREIGN = (
@@ -46,6 +47,8 @@ traits of a persona beside it: a creator called "people" is not named by it."""
 _NAMED = ("run", "id", "duplicate_of", "file_name")
 """Fields that carry the names of runs, which others gave where they are imported."""
 _PICTURES = ("image", "images")
+_RECOGNISED = ("textLanguage", "CategoryType")
+"""Fields of a captured item that a site's own words fill."""
 _ID = 8
 """Digits from which a number may be an id."""
 _WORD = re.compile(r"\w+")
@@ -86,21 +89,47 @@ def _program_words() -> frozenset[str]:
 
 
 def _texts(path: Path, where: str) -> Iterator[tuple[str, str, bool]]:
-    kind = path.suffix
-    if kind in (".md", ".txt"):
-        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
-            yield f"{where}, line {number}", line, False
-    elif kind == ".jsonl":
-        for line in path.read_text("utf-8").splitlines():
-            yield from _fields(json.loads(line), where)
-    elif kind == ".parquet":
-        yield from _table(path, where)
-    elif kind == ".tar":
-        yield from _members(path, where)
-    elif kind in (".jpg", ".png"):
-        yield from _beside(path.read_bytes(), where)
-    else:
+    reader = _READERS.get(path.suffix)
+    if reader is None:
         raise LeakingExport(f"{where}, which cannot be searched")
+    yield from reader(path, where)
+
+
+def _lines(path: Path, where: str) -> Iterator[tuple[str, str, bool]]:
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        yield f"{where}, line {number}", line, False
+
+
+def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open("rb") as file:  # lines end where bytes say: U+2028 may stand in a text
+        yield from map(json.loads, file)
+
+
+def _records(path: Path, where: str) -> Iterator[tuple[str, str, bool]]:
+    for record in _json_lines(path):
+        yield from _fields(record, where)
+
+
+def _captures(path: Path, where: str) -> Iterator[tuple[str, str, bool]]:
+    """Every text of captured items, less what the site has recognised in them."""
+    for line in _json_lines(path):
+        data = {name: each for name, each in line.pop("data").items() if name not in _RECOGNISED}
+        for text in _strings({"item_id": line.pop("item_id"), "data": data}):
+            yield f"{where}, data", text, True
+        for text in _strings(line):
+            yield where, text, False
+
+
+def _picture(path: Path, where: str) -> Iterator[tuple[str, str, bool]]:
+    yield from _beside(path.read_bytes(), where)
+
+
+def _cells(path: Path, where: str) -> Iterator[tuple[str, str, bool]]:
+    table = read_table(path)
+    for name in table.names:
+        if name in (*FOREIGN, *_NAMED):
+            for text in table.column(name).values:
+                yield from _fields({name: text}, where)
 
 
 def _table(path: Path, where: str) -> Iterator[tuple[str, str, bool]]:
@@ -155,3 +184,19 @@ def _beside(picture: bytes, where: str) -> Iterator[tuple[str, str, bool]]:
     with open_picture(picture) as opened:
         for text in map(str, opened.info.values()):
             yield where, text, False
+
+
+_READERS: dict[str, Callable[[Path, str], Iterator[tuple[str, str, bool]]]] = {
+    ".md": _lines,
+    ".txt": _lines,
+    ".jsonl": _records,
+    ".ndjson": _captures,
+    ".csv": _cells,
+    ".xlsx": _cells,
+    ".parquet": _table,
+    ".tar": _members,
+    ".jpg": _picture,
+    ".png": _picture,
+}
+"""By the end of a file's name: what gives each text, where it stands, and whether no word in it is
+excused."""

@@ -188,6 +188,7 @@ class RowChoice:
     keep_handles: bool = False
     split_by: By = "runs"
     blur: bool = False
+    study: str | None = None
 
     def takes(self, run: RunStarted, step: Step) -> bool:
         told = {
@@ -198,6 +199,7 @@ class RowChoice:
         }
         return (
             all(told[name] == value for name, value in self.where.conditions().items())
+            and self.study in (None, run.study)
             and (self.since is None or step.at >= self.since)
             and (self.until is None or step.at < self.until)
         )
@@ -247,7 +249,7 @@ def gather(data: DataFolder, choice: RowChoice) -> ExportRows:
     assign(found.rows, choice.split_by)
     if found.names is not None:
         for row in found.rows:
-            _without_names(row, found.names)
+            remove_names(row, found.names)
     return found
 
 
@@ -276,7 +278,8 @@ def _row(run: RunStarted, step: Step, number: int) -> Row:
     return {name: row.get(name) for name in FIELDS}
 
 
-def _without_names(row: Row, names: Pseudonyms) -> None:
+def remove_names(row: Row, names: Pseudonyms) -> None:
+    """Put pseudonyms in place of creators, videos and makers of sounds, in texts too."""
     own = row["author"]
     for name in ("caption", "music_title", "reason", "description", "reply", "screen_text"):
         row[name] = row[name] and names.text(row[name], own)

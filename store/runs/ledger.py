@@ -234,12 +234,17 @@ class LedgerWriter(LineWriter):
         It is read back first: a value that JSON cannot carry (a NaN where a number must be) raises
         pydantic's error here, and is not found months later.
         """
-        line = record.model_dump_json(by_alias=True).encode()
-        _LINE.validate_json(line)
+        self.append_all([record])
+
+    def append_all(self, records: Iterable[LedgerLine]) -> None:
+        """Commit records together, synced once; raises as ``append``, and none is written then."""
+        lines = [record.model_dump_json(by_alias=True).encode() for record in records]
+        for line in lines:
+            _LINE.validate_json(line)
         if not self._checked:
             self._raise_schema()
             self._checked = True
-        self._commit(line + b"\n")
+        self._commit(b"".join(line + b"\n" for line in lines))
 
 
 def _last_line(file: IO[bytes]) -> bytes | None:

@@ -152,6 +152,11 @@ class RunStarted(Record):
     def study(self) -> str | None:
         return self.config.get("study")
 
+    @property
+    def from_elsewhere(self) -> bool:
+        """Whether it is a donation or a capture: what others watched or were sent."""
+        return self.driver == "none" and self.persona.source in ("donation", "capture")
+
 
 class RunResumed(Record):
     """The run goes on after an interruption."""

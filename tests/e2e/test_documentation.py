@@ -6,6 +6,7 @@ tests.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -22,6 +23,7 @@ import pytest
 
 from agent.cli import cli
 from analysis.examples.study import write_example
+from tests.store.dataset.donation_samples import packed, tiktok, youtube
 from tests.xvfb import screen
 
 ROOT = Path(__file__).parents[2]
@@ -79,9 +81,24 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run_line("python -m agent daemon --example > watch.toml", folder)
     run_line("python -m agent pairs --model scripted/editor --frames 8", folder)  # to be probed
     shutil.copytree(ROOT / "tests" / "recordings" / "tiktok" / "2026-11-23", folder / "recording")
+    put_histories(folder)
     (own,) = (line for line in readme_commands() if line.endswith("> me.toml"))
     run_line(own, folder)
     return folder
+
+
+def put_histories(folder: Path) -> None:
+    """Put the files there that the examples of ``agent import`` name."""
+    taken = packed({"user_data_tiktok.json": tiktok(20)})
+    (folder / "TikTok_Data_1700000000.zip").write_bytes(taken)
+    (folder / "takeout.zip").write_bytes(packed({"Takeout/history/watch-history.json": youtube()}))
+    capture = {
+        "source_platform": "tiktok.com",
+        "timestamp_collected": 1767312000000,
+        "data": {"id": "7300000000000000001", "desc": "a caption", "stats": {"diggCount": 1}},
+    }
+    place = folder / "zeeschuimer-export-tiktok.com.ndjson"
+    place.write_text(json.dumps(capture) + "\n", "utf-8")
 
 
 def study_folder(folder: Path) -> Path:

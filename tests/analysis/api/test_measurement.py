@@ -23,11 +23,11 @@ from analysis.api.measurement import Measurement
 from analysis.errors import NothingToCompare, UnknownStudy
 from analysis.examples.study import PERSONAS, STUDY, write_example
 from analysis.report.report_page import write_report
-from store.api.step_columns import REJUDGEMENT_COLUMNS, STEP_COLUMNS
 from store.errors import NothingKept
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
 from store.runs.ledger_lines import Video
+from store.runs.step_columns import REJUDGEMENT_COLUMNS, STEP_COLUMNS
 from tests.store.samples import START, frame, jpeg, keep_run, step
 
 ROOT = Path(__file__).parents[3]

@@ -20,7 +20,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from analysis.cli.main import main
-from analysis.examples.study import write_example
+from analysis.data.before_after_windows import counts_by_run
+from analysis.data.imported_views import ImportOptions, read_imported_views
+from analysis.estimators.contrasts import pair_up, sways
+from analysis.examples.study import STUDY, write_example
+from analysis.report.report_inputs import read_study
+from store.cli.main import main as store_main
+from store.runs.data_folder import DataFolder
+from store.runs.ledger_lines import Windows
 from store.untrusted.foreign_tables import BadTable, read_table
 
 HEADER = ("userID", "videoID", "timestamp", "order", "category", "liked", "caption")
@@ -327,3 +334,27 @@ def test_damaged_bytes_make_a_table_or_a_clear_error(tmp_path: Path) -> None:
             bad += 1
     assert read > 20
     assert bad > 60
+
+
+def test_an_export_of_steps_comes_back_with_the_same_numbers(tmp_path: Path) -> None:
+    """Without ``--map``, of a study with a control."""
+    data = tmp_path / "data"
+    write_example(data)
+    views = read_study(DataFolder(data), STUDY).views
+    windows = Windows(before=1, after=1, baseline=views.runs[0].windows.baseline)
+    known = zip(views.runs, sways(counts_by_run(views)), strict=True)
+    ours = {run.run_id: sway for run, sway in known}
+    assert len(ours) > 10
+    (control,) = {run.arm for run in views.runs} - {"treatment"}
+    for kind in ("csv", "xlsx"):
+        out = tmp_path / kind
+        words = ["export", str(out), "--format", kind, "--study", STUDY, "--data", str(data)]
+        assert CliRunner().invoke(store_main, words).exit_code == 0
+        back = read_imported_views(out / f"steps.{kind}", ImportOptions(windows)).views
+        theirs = sways(counts_by_run(back))
+        told = {run.run_id: sway for run, sway in zip(back.runs, theirs, strict=True)}
+        assert told == pytest.approx(ours, abs=1e-12, nan_ok=True)
+        pairs = [{views.runs[at].run_id for at in pair} for pair in pair_up(views.runs, control)]
+        again = [{back.runs[at].run_id for at in pair} for pair in pair_up(back.runs, control)]
+        assert sorted(map(sorted, again)) == sorted(map(sorted, pairs))
+        assert len(pairs) > 1

@@ -13,7 +13,6 @@ import pytest
 import store
 from store.api.data_reader import DataReader, StudyNotFound
 from store.api.run_reader import StepNotFound
-from store.api.step_columns import REJUDGEMENT_COLUMNS, STEP_COLUMNS
 from store.api.table_formats import FormatUnavailable
 from store.errors import BadName, DamagedLedger, DataUrlRefused, NothingKept, RunNotFound
 from store.runs import ledger
@@ -21,6 +20,7 @@ from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
 from store.runs.ledger_lines import Judgement, Video
 from store.runs.rejudgements import JudgementWriter, RejudgedAnswer, RejudgementHeader
+from store.runs.step_columns import REJUDGEMENT_COLUMNS, STEP_COLUMNS
 from tests.store.samples import START, finished, frame, jpeg, keep_run, started, step
 
 HOSTILE = "=HYPERLINK(1) <script>alert('x')</script> $\\frac{1}{0}$"

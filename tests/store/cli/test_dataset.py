@@ -19,6 +19,8 @@ from click.testing import CliRunner, Result
 from store import encoders
 from store.cli.main import main
 from store.dataset import manifest
+from store.dataset.donations import parse_donation
+from store.dataset.watch_history import keep_history
 from store.encoders import Vectors
 from store.frames.frame_store import FrameStore
 from store.index.build import update
@@ -29,6 +31,7 @@ from store.runs.ledger import LedgerWriter, read
 from store.runs.ledger_lines import Video
 from tests.e2e.commands import until
 from tests.slow_cases import drills_but
+from tests.store.dataset.donation_samples import tiktok
 from tests.store.remote.stores import new_bucket, serve_s3
 from tests.store.samples import COLOURS, START, ColourEncoder, frame, jpeg, keep_run, started, step
 
@@ -137,6 +140,8 @@ def test_every_example_runs(run: Run, line: str, request: pytest.FixtureRequest)
         assert run("export", "exported").exit_code == 0
     if "s3://bucket" in line:
         request.getfixturevalue("bucket")
+    if "--donation" in line:
+        keep_history(DataFolder(Path("data")), parse_donation(tiktok(3)), "donor7", "0.1.0")
     result = run(*shlex.split(line))
     assert result.exit_code == 0, result.output
     assert result.stdout.strip()
@@ -256,7 +261,10 @@ def test_a_request_that_was_cut_off_comes_first(run: Run, data: DataFolder) -> N
         (("forget", "--before", "soon"), "does not match the format"),
         (("export", "screenshots"), "is there already, and not empty. Type: "),
         (("export", "--check", "screenshots"), "it has no manifest.json. Type: "),
-        (("export", "out", "--platform", "nowhere"), "No kept frame fits these filters. Type: "),
+        (
+            ("export", "out", "--platform", "nowhere"),
+            "Nothing that is kept fits these filters. Type: ",
+        ),
         (("export", "data/out"), "lies in the data folder. Type: "),
         (("import", "screenshots", "--captions", "picture.jpg"), "it is no CSV in UTF-8"),
     ],

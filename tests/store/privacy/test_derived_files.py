@@ -228,6 +228,9 @@ ENTERED = {
     "store/dataset/formats.py": "store/dataset/export.py",
     "store/dataset/manifest.py": "store/dataset/manifest.py",
     "store/dataset/preferences.py": "store/dataset/preferences.py",
+    "store/dataset/step_export.py": "store/dataset/step_export.py",
+    "store/dataset/step_tables.py": "store/dataset/step_export.py",
+    "store/dataset/zeeschuimer.py": "store/dataset/step_export.py",
 }
 """Who writes what is made of frames, and who enters it before."""
 

@@ -7,12 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from store.api.table_formats import TableColumn
 from store.runs.ledger import Ledger
 from store.runs.ledger_lines import RunStarted, Step
 from store.runs.rejudgements import Judgements, RejudgedAnswer, RejudgementHeader
+
+Kind = Literal["text", "texts", "whole", "number", "flag", "time"]
+"""Of a column: ``texts`` is a list of them, ``flag`` true or false, ``time`` in UTC."""
+
+
+@dataclass(frozen=True)
+class TableColumn:
+    """A column of a table, as it is documented."""
+
+    name: str
+    kind: Kind
+    unit: str
+    """``s`` for seconds; empty where there is none."""
+    meaning: str
 
 
 @dataclass(frozen=True)
@@ -27,6 +40,10 @@ class RejudgementColumn(TableColumn):
     """A column of re-judgements, and how a cell is read."""
 
     read: Callable[[RejudgementHeader, RejudgedAnswer], Any]
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 _S = StepColumn
@@ -45,6 +62,13 @@ STEP_COLUMNS: tuple[StepColumn, ...] = (
     _S("arm", "text", "", "treatment, yoked or passive", lambda run, _: run.arm),
     _S("strategy", "text", "", "how the persona was put", lambda run, _: run.strategy),
     _S("model", "text", "", "who judged", lambda run, _: run.model),
+    _S(
+        "replicate",
+        "whole",
+        "",
+        "pairs treatment and control runs of a persona",
+        lambda run, _: _whole(run.config.get("replicate")),
+    ),
     _S("account", "text", "", "the account's slot", lambda run, _: run.account),
     _S("position", "whole", "", "place in the run, from 0", lambda _, step: step.position),
     _S("at", "time", "UTC", "when it was seen", lambda _, step: step.at),

@@ -199,6 +199,8 @@ def test_agreement_is_of_what_this_person_has_answered(browser: Browser, data: D
     # 12 pairs: 6 agree on yes, 6 differ; 18 yes and 6 no among 24 answers
     assert told["agreement"]["alpha"] == pytest.approx(1 - (12 / 24) / (2 * 18 * 6 / (24 * 23)))
     assert told["agreement"]["with"] == ["bo"]
+    shared = LabelDesk(data).open_session("r-secret-1", "anna").read_shared()
+    assert {by: len(labels) for by, labels in shared.items()} == {"anna": 12, "bo": 12}
 
 
 def test_a_forgotten_video_is_asked_about_no_more(browser: Browser, data: DataFolder) -> None:

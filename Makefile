@@ -12,7 +12,7 @@ DRILLS_AT_ONCE := $(patsubst 4,3,$(AT_ONCE))
 # Python keeps its bytecode: the tests start hundreds of processes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run test test-all lint quick browser bench bench-gpu calibrate soak kills mutants notebooks clean
+.PHONY: help setup run test test-all lint quick browser bench bench-gpu calibrate soak kills mutants notebooks docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -74,8 +74,13 @@ kills: $(STAMP) ## The same with 200 random kill -9 in short runs
 notebooks: $(STAMP) ## Run the notebooks on the made-up example, and keep their outputs
 	$(BIN)/python -m tests.analysis.notebook_runs
 
+docs: $(STAMP) ## Build the documentation site, offline; a dead link or anchor fails
+	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky \
+	  --conf-dir docs --doctree-dir build/doctrees . build/docs
+	@echo "Open build/docs/index.html"
+
 mutants: $(STAMP) ## Break the code in 200 places and see whether the tests notice
 	$(BIN)/python -m tests.mutants --sample 200 --seed 1
 
 clean: ## Remove the virtual environment and caches; data/ stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

@@ -11,7 +11,8 @@
     ├─ BadStudyFolder(path)   a study's own files that cannot be read
     ├─ BadViews(path, line)   a table of views that cannot be read, with the line at fault
     ├─ BadMapping(text)   what was typed after --map and makes no sense
-    └─ BadPlan            a study plan that no study can have
+    ├─ BadPlan            a study plan that no study can have
+    └─ CannotCopy(folder) a folder that cannot take the notebooks
 """
 
 from __future__ import annotations
@@ -98,3 +99,13 @@ class BadMapping(AnalysisError):
 
 class BadPlan(AnalysisError):
     """A study plan that no study can have."""
+
+
+class CannotCopy(AnalysisError):
+    """A folder cannot take the notebooks."""
+
+    def __init__(self, folder: Path, problem: str) -> None:
+        super().__init__(
+            f"{folder} cannot take the notebooks: {problem}. "
+            "Type: python -m analysis notebooks ANOTHER_FOLDER"
+        )

@@ -20,8 +20,8 @@ def open(data: str | Path | None = None) -> DataReader:  # noqa: A001 - as gzip.
     ----------
     data
         The folder, or its URL (``s3://BUCKET/FOLDER``). ``None`` takes what the commands take:
-        ``FEEDSWAY_DATA``, or ``data`` below the working folder. A folder that is not there is
-        an empty one.
+        ``FEEDSWAY_DATA``, ``data`` of a ``feedsway.toml``, or ``data`` below the working folder.
+        A folder that is not there is an empty one.
 
     Raises
     ------

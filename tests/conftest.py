@@ -6,6 +6,7 @@ import ipaddress
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,8 @@ settings.load_profile("steady")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 REPO_ENV = ("FEEDSWAY_DATA", "FEEDSWAY_BROWSER")
+os.environ["FEEDSWAY_CONFIG"] = ""  # the user's own feedsway.toml is none of a test's
+os.environ["VIRTUAL_ENV"] = sys.prefix  # so that commands to type begin with `python`
 
 
 class BeyondLoopbackError(RuntimeError):

@@ -62,9 +62,13 @@ def test_every_module_says_what_it_does() -> None:
     assert lacking == []
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_help_starts_quickly_and_loads_nothing_heavy(package: str) -> None:
-    command = [sys.executable, "-m", package, "--help"]
+SCRIPT = ("-c", "from agent.cli.script import main; main()")
+STARTS = [*(("-m", package) for package in PACKAGES), SCRIPT]
+
+
+@pytest.mark.parametrize("start", STARTS, ids=[*PACKAGES, "feedsway"])
+def test_help_starts_quickly_and_loads_nothing_heavy(start: tuple[str, str]) -> None:
+    command = [sys.executable, *start, "--help"]
     took = []
     for _ in range(3):  # in processor time, so that a busy machine does not count
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -72,7 +76,7 @@ def test_help_starts_quickly_and_loads_nothing_heavy(package: str) -> None:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(took) < START_S
-    loud = [sys.executable, "-X", "importtime", "-m", package, "--help"]
+    loud = [sys.executable, "-X", "importtime", *start, "--help"]
     done = subprocess.run(loud, check=True, capture_output=True, text=True)
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     heavy = {"torch", "transformers", "chromadb", "playwright", "inspect_ai", "numpy", "pydantic"}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -148,3 +151,64 @@ def test_measurement_names_functions_that_there_are() -> None:
         if not re.search(rf"^(def|class) {name}\b", modules.get(module, ""), re.MULTILINE)
     ]
     assert lacking == []
+
+
+STRICT = ("--quiet", "--fail-on-warning", "--keep-going", "--nitpicky")
+"""Options of the site's builder, as the Makefile has them."""
+LOADED = re.compile(
+    r"""<(?:script|img|iframe)[^>]+src="(https?:)?//|<link[^>]+href="(https?:)?//"""
+)
+
+
+def build_site(source: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    """Build the site of a folder, with the configuration of this one."""
+    pytest.importorskip("sphinx", reason="the site's builder is not installed: make setup")
+    places = ["--conf-dir", str(ROOT / "docs"), "--doctree-dir", str(out / "trees")]
+    command = [sys.executable, "-m", "sphinx", *STRICT, *places, str(source), str(out / "site")]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=250)
+
+
+@pytest.mark.parametrize(
+    ("link", "dead"),
+    [
+        ("docs/page.md#a-part", False),
+        ("agent/code.py", False),
+        ("docs/page.md#no-part", True),
+        ("docs/none.md", True),
+        ("agent/none.py", True),
+    ],
+)
+def test_a_dead_link_ends_the_site(tmp_path: Path, link: str, dead: bool) -> None:
+    for name, text in {
+        "README.md": f"# Start\n\nSee [there]({link}).\n",
+        "CHANGELOG.md": "# Changelog\n",
+        "docs/page.md": "# Page\n\n## A part\n\nBack to the [start](../README.md#start).\n",
+        "docs/decisions/README.md": "# Decisions\n",
+        "docs/decisions/0001-one.md": "# One\n",
+        "agent/code.py": "",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, "utf-8")
+    done = build_site(tmp_path, tmp_path / "build")
+    assert (done.returncode != 0) == dead, done.stderr
+    assert ("xref_missing" in done.stderr) == dead
+    start = (tmp_path / "build" / "site" / "index.html").read_text("utf-8")
+    assert "url=README.html" in start
+
+
+def test_make_builds_the_site_as_strictly() -> None:
+    assert " ".join(STRICT) in (ROOT / "Makefile").read_text("utf-8")
+
+
+@pytest.mark.drill
+def test_the_site_is_whole_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+    for page in (*PAGES, *(ROOT / "docs" / "images").iterdir()):
+        place = tmp_path / "source" / page.relative_to(ROOT)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(page, place)
+    shutil.copyfile(ROOT / "CITATION.cff", tmp_path / "source" / "CITATION.cff")
+    done = build_site(tmp_path / "source", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    built = sorted((tmp_path / "site").rglob("*.html"))
+    assert len(built) > len(PAGES)
+    assert [page.name for page in built if LOADED.search(page.read_text("utf-8"))] == []

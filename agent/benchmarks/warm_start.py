@@ -19,6 +19,7 @@ import psutil
 from agent.errors import ModelFailed
 from agent.models.local_server.runtime_folder import MARK
 from agent.models.local_server.worker_recipe import SETTING
+from store.terminal.config_file import NO_FILE
 
 PACKAGES = ("numpy", "pydantic", "playwright.async_api", "scipy.fftpack", "chromadb", "torch")
 TOGETHER = 4
@@ -104,7 +105,7 @@ def _measure(
     runs = [
         subprocess.Popen(
             command,
-            env={**os.environ, **environment},
+            env={**os.environ, **NO_FILE, **environment},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -10,6 +10,7 @@ import click
 from agent.cli.align import align
 from agent.cli.bench import bench
 from agent.cli.calibrate import calibrate
+from agent.cli.config import config
 from agent.cli.daemon import daemon
 from agent.cli.doctor import doctor
 from agent.cli.eval_log import eval_log
@@ -31,8 +32,9 @@ from agent.cli.study import study
 from agent.errors import EXIT_CODES
 from analysis.errors import EXIT_CODES as OF_ANALYSIS
 from personas.errors import EXIT_CODES as OF_PERSONAS
+from store.cli.configured_group import ConfiguredGroup
 from store.errors import EXIT_CODES as OF_STORE
-from store.terminal.exit_codes import CommandGroup, ErrorReporter
+from store.terminal.exit_codes import ErrorReporter
 
 REPORTER = ErrorReporter(
     {**EXIT_CODES, **OF_ANALYSIS, **OF_PERSONAS, **OF_STORE},
@@ -40,7 +42,7 @@ REPORTER = ErrorReporter(
 )
 
 
-@click.group(cls=CommandGroup, reporter=REPORTER, context_settings={"max_content_width": 100})
+@click.group(cls=ConfiguredGroup, reporter=REPORTER, context_settings={"max_content_width": 100})
 def cli() -> None:
     """Let a vision-language model watch short-video feeds as a given persona.
 
@@ -72,6 +74,7 @@ for command in (
     playground,
     doctor,
     record,
+    config,
     bench,
     calibrate,
 ):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.options import data_option, json_option
+from store.terminal.command_words import spell_commands
 from store.terminal.printing import echo
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def align(
     if as_json:
         echo(json.dumps(written.as_dict(), indent=2))
         return
-    echo(written.text())
+    echo(spell_commands(written.text()))
 
 
 def _plan(folder: Path | None, options: dict[str, Any]) -> tuple[ScalingPlan, TrainingPairs]:

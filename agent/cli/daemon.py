@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from agent.cli.options import browser_option, data_option
+from store.terminal.command_words import spell_commands
 from store.terminal.printing import echo
 
 EPILOG = """
@@ -37,7 +38,7 @@ def daemon(
     from agent.errors import BadConfig
 
     if example:
-        echo(EXAMPLE, nl=False)
+        echo(spell_commands(EXAMPLE), nl=False)
     elif mend:
         _mend(data)
     elif file is None:

@@ -14,8 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.options import adapter_option, browser_option, data_option, json_option
+from agent.cli.options import (
+    adapter_option,
+    browser_option,
+    data_option,
+    declare_headed,
+    json_option,
+)
 from agent.drivers import DRIVERS
+from store.terminal.command_words import spell_commands
 from store.terminal.printing import Styled, count_of, echo
 
 if TYPE_CHECKING:
@@ -41,7 +48,7 @@ COST = "This watches {} for some seconds each, and the account's feed learns fro
 @click.option("--of", metavar="FOLDER", help="With --platform recording: what is played back.")
 @click.option("--account", help="With --platform: watch with this account's profile.")
 @click.option("--videos", type=click.IntRange(1, 50), default=24, show_default=True)
-@click.option("--headed", is_flag=True, help="With --platform: show the browser's window.")
+@declare_headed("With --platform: show the browser's window.")
 @click.option("--skin", "switches", metavar="SWITCHES", hidden=True, help="Watch its skin instead.")
 @click.option(
     "--driver",
@@ -188,4 +195,4 @@ def _show(check: DoctorCheck) -> None:
     mark, colour = ("ok", "green") if check.ok else ("no", "red" if check.needed else "yellow")
     echo(Styled(f"{mark:>3}", colour), f"  {check.name:<20} {check.found}")
     if not check.ok:
-        echo(f"     {check.fix}")
+        echo(f"     {spell_commands(check.fix)}")

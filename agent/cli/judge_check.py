@@ -14,6 +14,7 @@ from agent.cli.options import (
     cap_options,
     data_option,
     json_option,
+    model_option,
     order_option,
     settings_option,
 )
@@ -46,7 +47,7 @@ class _Found:
 
 
 @click.command("judge-check", epilog=EPILOG)
-@click.option("--model", default="embedded/conse", show_default=True, help="Who answers.")
+@model_option
 @click.option("--strategy", default="simple", show_default=True, help="simple or isq.")
 @click.option(
     "--per-theme",

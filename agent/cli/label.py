@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.options import data_option, data_to_type, json_option, python_to_type
+from agent.cli.options import data_option, data_to_type, json_option
+from store.terminal.command_words import spell_commands
 from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def _plan(options: dict[str, Any]) -> LabelPlan:
 
 def _again(runs: Sequence[str], options: dict[str, Any], data: DataFolder) -> str:
     """The command that goes on with this draw."""
-    again = f"{python_to_type()} -m agent label {' '.join(runs)}"
+    again = spell_commands(f"python -m agent label {' '.join(runs)}")
     again += f" --by {options['by']}" if options["by"] else ""
     again += f" --seed {options['seed']}" if options["seed"] != 1 else ""
     return f"{again}{data_to_type(data.root)}"
@@ -269,13 +270,9 @@ def _tell_progress(data: DataFolder, draw: LabelDraw, by: str | None, *, as_json
     for name, one in told.items():
         gone = f", {one.gone} of forgotten videos" if one.gone else ""
         echo(f"  {name}: {one.labelled} of {one.questions} answered, {one.unsure} unsure{gone}")
+    folder = data_to_type(data.root)
     if by is not None and told[by].open:
-        echo(
-            f"To answer, type: {python_to_type()} -m agent open{data_to_type(data.root)}", err=True
-        )
+        echo(f"To answer, type: {spell_commands('python -m agent open')}{folder}", err=True)
     elif any(one.labelled for one in told.values()):
-        echo(
-            f"To read what was answered, type: {python_to_type()} -m analysis labels "
-            f"{draw.header.name}{data_to_type(data.root)}",
-            err=True,
-        )
+        command = spell_commands(f"python -m analysis labels {draw.header.name}")
+        echo(f"To read what was answered, type: {command}{folder}", err=True)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import sys
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from store.cli.options import declare_data
+from store.cli.configured_group import ConfigOption
+from store.cli.options import declare_data, default_data
 from store.terminal.exit_codes import json_option as json_option
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -18,9 +18,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 data_option = declare_data("data")
 browser_option = click.option(
     "--browser",
+    cls=ConfigOption,
     envvar="FEEDSWAY_BROWSER",
     help="Browser to drive: a path, a command, or ws://… of a Playwright server "
     "(or FEEDSWAY_BROWSER).  [default: the first one found]",
+)
+model_option = click.option(
+    "--model", cls=ConfigOption, default="embedded/conse", show_default=True, help="Who answers."
 )
 adapter_option = click.option(
     "--adapter",
@@ -82,9 +86,18 @@ order_option = click.option(
 )
 _CAP = (
     click.option(
-        "--max-cost", type=click.FloatRange(0), metavar="USD", help="Spend no more on the model."
+        "--max-cost",
+        cls=ConfigOption,
+        type=click.FloatRange(0),
+        metavar="USD",
+        help="Spend no more on the model.",
     ),
-    click.option("--max-tokens", type=click.IntRange(0), help="Read and write no more tokens."),
+    click.option(
+        "--max-tokens",
+        cls=ConfigOption,
+        type=click.IntRange(0),
+        help="Read and write no more tokens.",
+    ),
 )
 
 
@@ -172,6 +185,7 @@ _LIVE = (
     ),
     click.option(
         "--pace",
+        cls=ConfigOption,
         type=click.FloatRange(0.5),
         default=3.0,
         show_default=True,
@@ -180,14 +194,21 @@ _LIVE = (
     ),
     click.option(
         "--per-day",
+        cls=ConfigOption,
         type=click.IntRange(0),
         default=300,
         show_default=True,
         help="Live: videos a day for an account; 0: no cap.",
     ),
-    click.option("--quiet-hours", metavar="23:00-07:00", help="Live: when nothing is watched."),
+    click.option(
+        "--quiet-hours",
+        cls=ConfigOption,
+        metavar="23:00-07:00",
+        help="Live: when nothing is watched.",
+    ),
     click.option(
         "--timezone",
+        cls=ConfigOption,
         metavar="Europe/Berlin",
         help="Live: whose days and hours these are; the machine's where none is named.",
     ),
@@ -237,12 +258,14 @@ def _with(options: Sequence[Callable[[Command], Command]], command: Command) -> 
     return command
 
 
-def python_to_type() -> str:
-    """Return what to type for this Python: its path, unless its environment is activated."""
-    activated = os.environ.get("VIRTUAL_ENV") == sys.prefix or sys.prefix == sys.base_prefix
-    return "python" if activated else os.path.relpath(Path(sys.prefix) / "bin" / "python")
+def declare_headed(text: str) -> Callable[[Command], Command]:
+    """Return the option ``--headed`` with this help, and its opposite."""
+    return click.option("--headed/--headless", cls=ConfigOption, default=False, help=text)
 
 
 def data_to_type(data: Path) -> str:
-    """Return the option that names a data folder, with a space before it; none for the default."""
-    return "" if str(data) == "data" else f" --data {data}"
+    """Return the option that names a data folder; nothing where a command takes it anyhow.
+
+    A space stands before it.
+    """
+    return "" if str(data) == default_data() else f" --data {shlex.quote(str(data))}"

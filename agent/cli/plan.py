@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from agent.cli.options import json_option, python_to_type
+from agent.cli.options import json_option
 from analysis.cli.power import Points
+from store.terminal.command_words import spell_commands
 from store.terminal.printing import echo
 
 EPILOG = """
@@ -103,6 +105,7 @@ def plan(as_json: bool, **given: Any) -> None:
     echo(summary_text(final, wish, search))
     echo(alternatives_text(final, wish))
     if wish.write is None:
-        echo(file, nl=False)
+        echo(spell_commands(file), nl=False)
         return
-    echo(f"Type: {python_to_type()} -m agent study {wish.write} --dry-run")
+    file_to_type = shlex.quote(str(wish.write))
+    echo(spell_commands(f"Type: python -m agent study {file_to_type} --dry-run"))

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.options import browser_option, data_option, json_option
+from agent.cli.options import browser_option, data_option, declare_headed, json_option
+from store.terminal.command_words import spell_commands
 from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ Examples:
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of the recording.  [default: recordings/PLATFORM/TIME of the data folder]",
 )
-@click.option("--headed", is_flag=True, help="Show the browser's window.")
+@declare_headed("Show the browser's window.")
 @click.option(
     "--show",
     type=click.Path(path_type=Path),
@@ -153,8 +154,8 @@ def _summarise(walk: RecordedWalk, folder: Path, size: int, *, as_json: bool) ->
     if walk.left_out:
         echo(f"Left out, since the format cannot hold them: {count_of(walk.left_out, 'response')}")
     quoted = shlex.quote(str(folder))
-    echo(f"Look at what is in it: python -m agent record --show {quoted}")
-    echo(f"Play it back:          python -m agent record --expect {quoted}")
+    echo(spell_commands(f"Look at what is in it: python -m agent record --show {quoted}"))
+    echo(spell_commands(f"Play it back:          python -m agent record --expect {quoted}"))
 
 
 def _skin(platform: Platform, switches: str | None) -> SiteConfig | None:
@@ -220,7 +221,7 @@ def _expect(options: dict[str, Any], *, as_json: bool) -> None:
         again = f"python -m agent record --expect {shlex.quote(str(path))} --approve"
         kept = f"Not as approved in {place}. If it should be so, type: {again}"
         same = f"As approved in {place}." if not changes else kept
-        echo(f"Read it, then keep it: {place}" if write else same)
+        echo(f"Read it, then keep it: {place}" if write else spell_commands(same))
     if changes and not write:
         sys.exit(1)
 

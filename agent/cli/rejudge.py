@@ -17,11 +17,13 @@ from agent.cli.options import (
     connections_option,
     data_option,
     explain_option,
+    model_option,
     patience_options,
     revision_option,
     settings_option,
 )
 from agent.cli.privacy_notice import announce
+from store.cli.configured_group import is_from_config
 from store.cli.options import cluster_option, shard_option, tell_shard
 from store.terminal.printing import count_of, echo
 
@@ -46,7 +48,7 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @click.argument("runs", nargs=-1, metavar="RUN...|STUDY")
-@click.option("--model", default="embedded/conse", show_default=True, help="Who answers.")
+@model_option
 @click.option("--strategy", default="simple", show_default=True, help="simple or isq.")
 @click.option("--everyone", is_flag=True, help="As the personas of all runs: the persona matrix.")
 @click.option(
@@ -82,7 +84,10 @@ Examples:
 @cluster_option("Ask a local model on all nodes of a Ray cluster")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @data_option
-def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
+@click.pass_context
+def rejudge(
+    context: click.Context, /, runs: tuple[str, ...], *, data: Path, **options: Any
+) -> None:
     """Ask a judge again about the frames of runs, blind and in shuffled order.
 
     The answers are kept beside each run; what was asked before is not asked again.
@@ -92,7 +97,6 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     from agent.evaluation.rejudge import rejudge
     from agent.evaluation.rejudged_sitting import RejudgePlan
     from agent.judge.retry_limits import Patience
-    from agent.judge.spending_cap import SpendingCap
     from agent.model_settings import ModelSettings
     from agent.models import check_looks, check_persona
     from personas.strategies import hashes
@@ -101,7 +105,8 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
 
     if not runs:
         raise BadConfig("Which run? Type: python -m store runs")
-    cap = SpendingCap(options.pop("max_cost"), options.pop("max_tokens"))
+    cap, typed = _read_caps(context)
+    del options["max_cost"], options["max_tokens"]
     patience = Patience(options.pop("attempts"), options.pop("max_missing"))
     settings = ModelSettings.parse(options.pop("model_settings"))
     asking = RejudgePlan(**options, settings=settings, patience=patience)
@@ -111,7 +116,7 @@ def rejudge(runs: tuple[str, ...], *, data: Path, **options: Any) -> None:
     folder = DataFolder(data)
     left_out: list[str] = []
     ledgers = find_ledgers(folder, runs, left_out)
-    asking = replace(asking, cap=_cap(cap, asking, ledgers, folder))
+    asking = replace(asking, cap=_cap(cap, typed, asking, ledgers, folder))
     for ledger in ledgers:
         persona = ledger.started.persona
         check_persona(asking.model, persona.id, persona.traits)
@@ -152,11 +157,29 @@ def _tell_outcome(did: RejudgeOutcome, asking: RejudgePlan, runs: int) -> None:
         )
 
 
+def _read_caps(context: click.Context) -> tuple[SpendingCap, SpendingCap]:
+    """Return the cap in force, and the part of it that was typed and not of ``feedsway.toml``."""
+    from agent.judge.spending_cap import SpendingCap
+
+    given = context.params["max_cost"], context.params["max_tokens"]
+    names = ("max_cost", "max_tokens")
+    cost, tokens = (
+        None if is_from_config(context, name) else value
+        for name, value in zip(names, given, strict=True)
+    )
+    return SpendingCap(*given), SpendingCap(cost, tokens)
+
+
 def _cap(
-    asked: SpendingCap, asking: RejudgePlan, ledgers: list[Ledger], data: DataFolder
+    asked: SpendingCap,
+    typed: SpendingCap,
+    asking: RejudgePlan,
+    ledgers: list[Ledger],
+    data: DataFolder,
 ) -> SpendingCap:
     """What was asked for, or the budget of the study that all these runs are of.
 
+    A study's budget counts more than a cap that nobody typed.
     Raises ``BadConfig`` where a budget would have to be held for a part of the runs, or by one of
     several shards, which cannot see what the others spend.
     """
@@ -169,6 +192,8 @@ def _cap(
     names = {ledger.started.config.get("study") for ledger in ledgers}
     studies = sorted(str(name) for name in names if name is not None)
     budgets = [read_cap(data.study_dir(name) / "study.toml", name) for name in studies]
+    if not all(budget.open for budget in budgets):
+        asked = typed
     if asked.open and asking.shard.partial and not all(budget.open for budget in budgets):
         raise BadConfig(
             f"Study {studies[0]} has a budget, which is of all shards together, and none sees what "

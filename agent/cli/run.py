@@ -19,20 +19,23 @@ from agent.cli.options import (
     cap_options,
     data_option,
     data_to_type,
+    declare_headed,
     explain_option,
     frame_options,
     json_option,
     live_options,
     missing_option,
+    model_option,
     order_option,
-    python_to_type,
     revision_option,
     settings_option,
     site_options,
 )
 from agent.cli.privacy_notice import announce, announce_repeats
 from agent.drivers import DRIVERS
+from store.cli.configured_group import ConfigOption
 from store.cli.options import url_option
+from store.terminal.command_words import spell_commands
 from store.terminal.printing import echo
 
 if TYPE_CHECKING:
@@ -64,7 +67,7 @@ Examples:
     help="What is watched: playground, tiktok, youtube, instagram, replay or recording.",
 )
 @click.option("--strategy", default="simple", show_default=True, help="plain, simple or isq.")
-@click.option("--model", default="embedded/conse", show_default=True, help="Who answers.")
+@model_option
 @click.option(
     "--arm",
     type=click.Choice(["treatment", "yoked", "passive"]),
@@ -123,8 +126,14 @@ Examples:
     show_default=True,
     help="desktop: a window on this screen, by keyboard and screenshots alone.",
 )
-@click.option("--headed", is_flag=True, help="Show the browser's window.")
-@click.option("--encoder", default="conse", show_default=True, help="Encoder of the index.")
+@declare_headed("Show the browser's window.")
+@click.option(
+    "--encoder",
+    cls=ConfigOption,
+    default="conse",
+    show_default=True,
+    help="Encoder of the index.",
+)
 @url_option
 @click.option("--no-index", is_flag=True, help="Leave indexing to python -m store index.")
 @click.option("--skin", "switches", metavar="SWITCHES", hidden=True, help="Watch its skin instead.")
@@ -298,13 +307,13 @@ def _summarise(run_id: str, place: RunFolder, *, as_json: bool) -> None:
     width = shutil.get_terminal_size((88, 24)).columns
     trait = summary.traits[0] if summary.traits else "two people shaking hands"
     option = data_to_type(place.data.root)
-    python = python_to_type()
     commands = [
-        (f'{python} -m store search "{_words(trait)}"{option}', "find what it saw"),
-        (f"{python} -m store show latest{option}", "read its steps"),
-        (f"{python} -m agent study --example", "a study of eight personas, which can show more"),
+        (f'python -m store search "{_words(trait)}"{option}', "find what it saw"),
+        (f"python -m store show latest{option}", "read its steps"),
+        ("python -m agent study --example", "a study of eight personas, which can show more"),
     ]
-    echo(render(summary, width, where=str(path.parent), commands=commands))
+    spelled = [(spell_commands(command), what) for command, what in commands]
+    echo(render(summary, width, where=str(path.parent), commands=spelled))
 
 
 def _words(trait: str) -> str:

@@ -22,6 +22,7 @@ from agent.cli.options import (
     settings_option,
 )
 from agent.cli.privacy_notice import announce
+from store.cli.configured_group import ConfigOption
 from store.cli.options import cluster_option, shard_option, tell_shard, url_option
 from store.terminal.printing import echo
 
@@ -84,6 +85,7 @@ Examples:
 )
 @click.option(
     "--encoder",
+    cls=ConfigOption,
     default="conse",
     show_default=True,
     help="Whose index is searched: conse, or open_clip:MODEL/PRETRAINED.",

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from agent.cli.options import data_option, json_option
+from store.terminal.command_words import spell_commands
 from store.terminal.printing import count_of, echo, share_text
 from store.untrusted.clean_text import show_line
 
@@ -60,7 +61,7 @@ def status(data: Path, as_json: bool, **wishes: Any) -> None:
         echo(found.model_dump_json(indent=2))
         return
     for line in status_lines(found, datetime.now(UTC)):
-        echo(line)
+        echo(spell_commands(line))
     if at:
         echo(f"\nLook in: {at.link}")
     else:

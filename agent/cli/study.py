@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.options import browser_option, data_option, data_to_type, python_to_type
+from agent.cli.options import browser_option, data_option, data_to_type, json_option
 from store.cli.options import cluster_option, shard_option, url_option
+from store.terminal.command_words import spell_commands
 from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ EPILOG = """
 Examples:
   python -m agent study --example > study.toml
   python -m agent study study.toml --dry-run
+  python -m agent study --list
   python -m agent study study.toml --shard 3/16 --data shard-3
 """
 
@@ -33,6 +35,7 @@ Examples:
 @click.command(epilog=EPILOG)
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option("--example", is_flag=True, help="Print a study file to start from.")
+@click.option("--list", "listed", is_flag=True, help="List the studies that are kept.")
 @click.option("--dry-run", is_flag=True, help="Print the matrix and what it takes; run nothing.")
 @click.option(
     "--leave-failed",
@@ -50,6 +53,7 @@ Examples:
 @browser_option
 @url_option
 @data_option
+@json_option
 def study(
     file: Path | None, *, example: bool, dry_run: bool, shard: Shard, data: Path, **how: Any
 ) -> None:
@@ -58,6 +62,24 @@ def study(
     More personas or replicates can be added to the file later: what is done is not repeated. With
     looks = "replicates" it tests after each replicate, and stops when the answer is in.
     """
+    from agent.cli.study_list import print_studies
+    from agent.errors import BadConfig
+    from agent.study.study_file import EXAMPLE
+    from store.runs.data_folder import DataFolder
+
+    if example:
+        echo(spell_commands(EXAMPLE), nl=False)
+    elif how["listed"]:
+        print_studies(DataFolder(data), data_to_type(data), as_json=how["as_json"])
+    elif how["as_json"]:
+        raise BadConfig("Only a list is printed as JSON. Type: --list --json")
+    elif file is None:
+        raise BadConfig("Which study? Type: python -m agent study --example > study.toml")
+    else:
+        _run_study(file, data, shard, how, dry_run=dry_run)
+
+
+def _run_study(file: Path, data: Path, shard: Shard, how: dict[str, Any], *, dry_run: bool) -> None:
     from agent.cli.study_by_looks import conduct_by_looks
     from agent.cli.study_cells import conduct_shard
     from agent.errors import BadConfig
@@ -66,14 +88,9 @@ def study(
     from agent.run.run_options import check_names
     from agent.study.preparation import keep_study, prepare_study, replicates_for
     from agent.study.process_locks import held_study
-    from agent.study.study_file import EXAMPLE, load_study
+    from agent.study.study_file import load_study
     from store.runs.data_folder import DataFolder
 
-    if example:
-        echo(EXAMPLE, nl=False)
-        return
-    if file is None:
-        raise BadConfig("Which study? Type: python -m agent study --example > study.toml")
     on = how["on"]
     declared, folder = load_study(file), DataFolder(data if on is None else _share(data))
     if shard.partial and how["occurrence"] is not None:
@@ -176,22 +193,21 @@ def _conduct(study: Study, file: Path, *, tethered: bool) -> None:
     if left.failed or left.resting:
         sys.exit(1)
     name = study.declared.name
-    echo(f"Study {name} is complete. Type: {_next_command(study)}")
+    echo(spell_commands(f"Study {name} is complete. Type: {_next_command(study)}"))
     if study.on is not None and not study.indexed:
-        index = f"{python_to_type()} -m store index{data_to_type(study.data.root)} --on {study.on}"
-        echo(f"Its frames are not in the index yet. Type: {index}")
+        index = f"python -m store index{data_to_type(study.data.root)} --on {study.on}"
+        echo(spell_commands(f"Its frames are not in the index yet. Type: {index}"))
 
 
 def _next_command(study: Study) -> str:
     """What the declared test needs yet: its frames judged as every persona, and the report."""
     declared, where = study.declared, data_to_type(study.data.root)
-    python = python_to_type()
-    report = f"{python} -m analysis report {declared.name}{where}"
+    report = f"python -m analysis report {declared.name}{where}"
     if not declared.judged_again:
         return report
     on = "" if study.on is None else f" --on {study.on}"
     again = [
-        f"{python} -m agent rejudge {declared.name} --everyone --model {shlex.quote(model)} "
+        f"python -m agent rejudge {declared.name} --everyone --model {shlex.quote(model)} "
         f"--strategy {strategy}{_as_declared(declared)}{on}{where}"
         for model in declared.matrix.models
         for strategy in declared.matrix.strategies

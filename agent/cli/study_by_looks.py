@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.cli.options import data_to_type, python_to_type
+from agent.cli.options import data_to_type
+from store.terminal.command_words import spell_commands
 from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ def conduct_by_looks(study: Study, file: Path, *, tethered: bool, leave_failed: 
     why = "all its replicates were looked at"
     if last.stands:
         why = "a look has found something, and it stands"
-    report = f"{python_to_type()} -m analysis report {name}{data_to_type(study.data.root)}"
-    echo(f"Study {name} is over: {why}. Type: {report}")
+    report = f"python -m analysis report {name}{data_to_type(study.data.root)}"
+    echo(spell_commands(f"Study {name} is over: {why}. Type: {report}"))
 
 
 def _judge_again(study: Study, number: int, tethered: bool) -> tuple[str, ...]:
@@ -102,7 +103,7 @@ def _look(study: Study, number: int, runs: tuple[str, ...]) -> StudyLook:
         echo(
             f"Replicate {number} cannot be looked at: {group.primary.estimate.reason}. For a study "
             'of more personas, type in a new file: name = "ANOTHER". Its runs are kept: '
-            f"{python_to_type()} -m analysis iavg {' '.join(runs)}{data_to_type(study.data.root)}",
+            f"python -m analysis iavg {' '.join(runs)}{data_to_type(study.data.root)}",
             err=True,
         )
         sys.exit(1)

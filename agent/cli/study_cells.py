@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from store.terminal.command_words import spell_commands
 from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
@@ -69,12 +71,12 @@ def conduct_shard(study: Study, file: Path, shard: Shard, *, tethered: bool) -> 
         number = len(looks) + 1
         cells = tuple(cell for cell in cells if cell.replicate == number)
         what += f", replicate {number} of {of},"
-        again = f"\nTo look at it then, type: python -m agent study {file}"
+        again = f"\nTo look at it then, type: python -m agent study {shlex.quote(str(file))}"
     left = conduct_cells(replace(study, cells=cells), file, tethered=tethered)
     if left.failed or left.resting:
         sys.exit(1)
     echo(f"{what} is done: {len(cells)} of the study's {count_of(len(study.cells), 'run')}.")
-    echo(f"Once all {shard.of} are, type: python -m store merge FOLDER...{again}")
+    echo(spell_commands(f"Once all {shard.of} are, type: python -m store merge FOLDER...{again}"))
 
 
 def conduct_cells(study: Study, file: Path, *, tethered: bool) -> Remainder:
@@ -93,7 +95,7 @@ def conduct_cells(study: Study, file: Path, *, tethered: bool) -> Remainder:
     if left.until is not None:
         echo(
             f"Daily caps or quiet hours hold until {left.until:%Y-%m-%d %H:%M}. "
-            f"Then type: python -m agent study {file}",
+            f"Then type: python -m agent study {shlex.quote(str(file))}",
             err=True,
         )
     if left.spent:

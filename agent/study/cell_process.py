@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from agent.study.matrix import StudyCell
+from store.terminal.config_file import NO_FILE
 
 
 class CellLost(Exception):
@@ -45,6 +47,7 @@ class CellProcess:
                 stdout=stream,
                 stderr=stream,
                 start_new_session=True,
+                env={**os.environ, **NO_FILE},  # a study is what it declares
             )
         assert child.stdin is not None
         waiting = asyncio.create_task((stop or asyncio.Event()).wait())

@@ -10,6 +10,7 @@ import click
 
 from analysis.cli.import_views import import_views
 from analysis.cli.labels import labels
+from analysis.cli.notebooks import notebooks
 from analysis.cli.options import (
     NullSource,
     data_option,
@@ -24,12 +25,13 @@ from analysis.cli.paper import paper
 from analysis.cli.power import power
 from analysis.cli.report import report
 from analysis.errors import EXIT_CODES
+from store.cli.configured_group import ConfiguredGroup
 from store.errors import EXIT_CODES as STORE_CODES
-from store.terminal.exit_codes import CommandGroup, ErrorReporter
+from store.terminal.exit_codes import ErrorReporter
 from store.terminal.printing import count_of, echo
 
 
-@click.group(cls=CommandGroup, reporter=ErrorReporter({**EXIT_CODES, **STORE_CODES}))
+@click.group(cls=ConfiguredGroup, reporter=ErrorReporter({**EXIT_CODES, **STORE_CODES}))
 def main() -> None:
     """What the ledgers mean: sway, I_avg, planning.
 
@@ -40,6 +42,7 @@ def main() -> None:
 main.add_command(paper)
 main.add_command(import_views)
 main.add_command(labels)
+main.add_command(notebooks)
 main.add_command(power)
 main.add_command(report)
 

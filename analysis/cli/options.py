@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from store.cli.options import declare_data
+from store.terminal.command_words import spell_commands
 from store.terminal.exit_codes import declare_json
 from store.terminal.printing import echo
 
@@ -191,4 +192,5 @@ def _of(data: Path, name: str) -> list[str]:
 def put(value: object, text: Callable[[], str], as_json_: bool) -> None:
     from analysis.statistics.estimate import as_json
 
-    echo(json.dumps(as_json(value), indent=2) if as_json_ else text(), nl=as_json_)
+    told = json.dumps(as_json(value), indent=2) if as_json_ else spell_commands(text())
+    echo(told, nl=as_json_)

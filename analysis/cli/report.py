@@ -15,6 +15,7 @@ from analysis.cli.options import (
     progress,
     seed_option,
 )
+from store.terminal.command_words import spell_commands
 from store.terminal.printing import echo
 
 if TYPE_CHECKING:
@@ -117,5 +118,5 @@ def make(material: Material, out: Path, seed: int, as_json_: bool) -> None:
     if as_json_:
         echo(json.dumps(written.as_dict(), indent=2))
         return
-    echo(findings_text(written.findings))
+    echo(spell_commands(findings_text(written.findings)))
     echo(f"{written.page}")

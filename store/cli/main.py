@@ -18,6 +18,7 @@ import click
 
 from store.cli import backup, dataset
 from store.cli import merge as uniting
+from store.cli.configured_group import ConfiguredGroup
 from store.cli.options import (
     bar,
     cluster_option,
@@ -32,7 +33,8 @@ from store.cli.options import (
 )
 from store.errors import EXIT_CODES, NothingKept
 from store.jsonl.mirrors import fetch_below
-from store.terminal.exit_codes import CommandGroup, ErrorReporter
+from store.terminal.command_words import spell_commands
+from store.terminal.exit_codes import ErrorReporter
 from store.terminal.printing import count_of, echo, rewrite
 from store.untrusted.size_limits import UnreadablePicture, decode_picture
 
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
     from store.runs.shards import Shard
 
 
-@click.group(cls=CommandGroup, reporter=ErrorReporter(EXIT_CODES, "Error: ", "Interrupted."))
+@click.group(cls=ConfiguredGroup, reporter=ErrorReporter(EXIT_CODES, "Error: ", "Interrupted."))
 def main() -> None:
     """Look into what feedsway keeps: runs, frames and the index over them."""
 
@@ -93,7 +95,8 @@ def show(run: str, root: Path, as_json: bool) -> None:
 
     data = DataFolder(root) if Path(run).exists() else kept(root)  # a path may lie elsewhere
     found = ledger.read(data.find_run(run))
-    echo(output.ledger_json(found) if as_json else output.ledger_lines(found))
+    told = output.ledger_json(found) if as_json else spell_commands(output.ledger_lines(found))
+    echo(told)
 
 
 @main.command(
@@ -207,7 +210,8 @@ def verify(url: str | None, root: Path, as_json: bool) -> None:
     from store.maintenance import verify as checks
 
     report = checks.verify(kept(root), bar("Checking frames"), url)
-    echo(output.report_json(report) if as_json else output.report_lines(report))
+    told = spell_commands(output.report_lines(report))
+    echo(output.report_json(report) if as_json else told)
     if not report.sound:
         raise click.exceptions.Exit(1)
 

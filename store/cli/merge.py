@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     required=True,
     metavar="FOLDER...",
     type=DataPath(exists=True, file_okay=False, path_type=Path),
-    callback=lambda context, _, given: tuple(mount_data(context, each) for each in given),
+    callback=lambda context, _, given: tuple(mount_data(context, each) for each in given or ()),
 )
 @click.option(
     "--own",

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from platformdirs import user_cache_path
 
+from store.cli.configured_group import ConfigOption
 from store.cluster.cluster_address import ClusterAddress
 from store.errors import NothingKept
 from store.jsonl.atomic import file_slug, restrict_umask
 from store.jsonl.mirrors import CACHE_MARK
 from store.runs.shards import WHOLE, Shard
+from store.terminal.config_file import read_config
 from store.terminal.exit_codes import examples
 from store.terminal.exit_codes import json_option as json_option
 from store.terminal.printing import echo, remark, rewrite
@@ -52,6 +54,8 @@ def open_data(context: click.Context, _: click.Parameter, given: Path | str) -> 
     That goes for what others' code and children make, too.
     """
     root, _url = _find_root(given)
+    if context.resilient_parsing:  # a shell completes a line: nothing is fetched
+        return root
     former = restrict_umask(root)
     context.call_on_close(lambda: os.umask(former))
     return mount_data(context, given)
@@ -76,7 +80,10 @@ def mount_folder(given: Path | str) -> tuple[Path, Callable[[], None]]:
 
 def default_data() -> str:
     """Return the data folder, or its URL, where nobody has typed ``--data``."""
-    return os.environ.get("FEEDSWAY_DATA") or "data"
+    if named := os.environ.get("FEEDSWAY_DATA"):
+        return named
+    said = read_config(os.environ, Path()).values.get("data")
+    return "data" if said is None else str(said.value)
 
 
 def _read_lease_s() -> float:
@@ -128,6 +135,7 @@ def declare_data(name: str) -> Callable[[Command], Command]:
     return click.option(
         "--data",
         name,
+        cls=ConfigOption,
         type=DataPath(file_okay=False, path_type=Path),
         envvar="FEEDSWAY_DATA",
         default=Path("data"),
@@ -141,12 +149,13 @@ data_option = declare_data("root")
 encoder_option = click.option(
     "--encoder",
     "encoder_name",
+    cls=ConfigOption,
     default="conse",
     show_default=True,
     help="conse, or open_clip:MODEL/PRETRAINED.",
 )
 url_option = click.option(
-    "--index", "url", metavar="URL", help="A Chroma server, http://host:port."
+    "--index", "url", cls=ConfigOption, metavar="URL", help="A Chroma server, http://host:port."
 )
 
 

@@ -6,13 +6,14 @@ sentence without a traceback; what nobody foresaw keeps its traceback.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
 
+from store.terminal.command_words import spell_commands
 from store.terminal.printing import echo
 
 INTERRUPTED = 130
@@ -26,6 +27,7 @@ def declare_json(name: str) -> Callable[[Command], Command]:
 
 
 json_option = declare_json("as_json")
+show_version = click.version_option(package_name="feedsway", prog_name="feedsway")
 
 
 def examples(*lines: str) -> str:
@@ -58,8 +60,29 @@ class ErrorReporter:
             raise click.exceptions.Exit(INTERRUPTED) from None
 
 
+class HelpInCallersWords(click.HelpFormatter):
+    """Lays out help whose commands begin as the caller's did."""
+
+    def write_text(self, text: str) -> None:
+        super().write_text(spell_commands(text))
+
+    def write_dl(
+        self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
+    ) -> None:
+        spelled = [(term, spell_commands(meaning)) for term, meaning in rows]
+        super().write_dl(spelled, col_max, col_spacing)
+
+
+class CommandContext(click.Context):
+    """What a command is called with; its help names commands in the caller's words."""
+
+    formatter_class = HelpInCallersWords
+
+
 class CommandGroup(click.Group):
     """A package's commands, with ``-h``, ``--version`` and its errors reported."""
+
+    context_class = CommandContext
 
     def __init__(
         self, name: str | None = None, *, reporter: ErrorReporter, **settings: Any
@@ -68,11 +91,14 @@ class CommandGroup(click.Group):
         context = {"help_option_names": HELP, **given}
         super().__init__(name, context_settings=context, **settings)
         self.reporter = reporter
-        click.version_option(package_name="feedsway", prog_name="feedsway")(self)
+        show_version(self)
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
-        """Give a command ``-h`` for good: click keeps what it knew when it was first asked."""
+        """Give a command ``-h`` and ``--version``, and help in the caller's words."""
         cmd.context_settings.setdefault("help_option_names", HELP)
+        cmd.context_class = CommandContext
+        if not any("--version" in param.opts for param in cmd.params):
+            show_version(cmd)
         super().add_command(cmd, name)
 
     def invoke(self, ctx: click.Context) -> Any:

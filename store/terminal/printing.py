@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from store.terminal.command_words import spell_commands
 from store.untrusted.clean_text import show_line, show_text
 
 if TYPE_CHECKING:
@@ -60,11 +61,15 @@ def share_text(share: float, digits: int) -> str:
 
 
 def echo(*parts: str | Styled, err: bool = False, nl: bool = True) -> None:
-    """Print a result, or with ``err`` a remark; colours only where a terminal shows them."""
+    """Print a result, or with ``err`` a remark; colours only where a terminal shows them.
+
+    A remark names commands in the caller's words. A result is printed as it is.
+    """
     stream = Stream(err=err)
     coloured = stream.isatty()
+    spell = spell_commands if err else str
     shown = (
-        part.coloured() if isinstance(part, Styled) and coloured else show_text(str(part))
+        part.coloured() if isinstance(part, Styled) and coloured else show_text(spell(str(part)))
         for part in parts
     )
     stream.write("".join(shown) + "\n" * nl)

@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 
 from store.runs.data_folder import DataFolder
+from store.terminal.config_file import NO_FILE
 
 MARK = "FEEDSWAY_DAEMON_CHILD"
 LOGS = "logs"
@@ -46,7 +47,7 @@ class Child:
     async def start(self) -> int:
         """Start it and return its process id."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        environment = {**os.environ, MARK: _mark(self._data, self.name)}
+        environment = {**os.environ, **NO_FILE, MARK: _mark(self._data, self.name)}
         with self.log.open("ab") as stream:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,

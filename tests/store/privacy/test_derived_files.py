@@ -238,6 +238,8 @@ REVIEWED = {
     "agent/benchmarks/asking.py": "made pictures, in a folder that is removed",
     "agent/cli/record.py": "a recording under pseudonyms, which names no video that is kept",
     "agent/cli/plan.py": "a study's file",
+    "analysis/cli/notebooks.py": "notebooks as they come with feedsway",
+    "store/terminal/exit_codes.py": "lays out help",
     "agent/training/example.py": "a made-up example",
     "agent/training/dataset.py": "into memory",
     "agent/benchmarks/browser_runs.py": "a study's file",

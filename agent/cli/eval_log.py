@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from agent.cli.options import data_option
-from agent.cli.rejudge import find_ledgers
 from store.terminal.printing import count_of, echo
 
 EPILOG = """
@@ -34,6 +33,7 @@ def eval_log(runs: tuple[str, ...], *, out: Path | None, data: Path) -> None:
     shows every question with a preview of its pictures, the reply and how it was read.
     """
     from agent.evaluation.judgement_log import JudgementLogs
+    from agent.evaluation.named_ledgers import find_ledgers
     from store.errors import StoreError
     from store.frames.frame_store import FrameStore
     from store.jsonl.paths import is_name

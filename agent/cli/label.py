@@ -1,139 +1,278 @@
-"""``python -m agent label``: a person answers a sample of the judge's questions."""
+"""``python -m agent label``: people answer a sample of the judge's questions."""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.options import data_option, data_to_type
-from agent.cli.rejudge import find_ledgers
+from agent.cli.options import data_option, data_to_type, json_option
 from store.terminal.command_words import spell_commands
 from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
-    from agent.evaluation.label_sheet import LabelQuestion
+    from collections.abc import Iterator, Sequence
+
+    from agent.evaluation.label_draw import LabelPlan
+    from agent.evaluation.label_session import LabelSession
     from store.runs.data_folder import DataFolder
+    from store.runs.labels import LabelDraw
+    from store.runs.ledger import Ledger
 
 QUESTIONS = 300
 EPILOG = """
 \b
 Examples:
   python -m agent label first-study --by anna
-  python -m agent label first-study --by anna --answers answers.csv
+  python -m agent label first-study --by anna --sheet sheet
+  python -m agent label first-study --by anna --import answers.csv
+  python -m agent label first-study --export labels.csv
+  python -m agent label first-study --everyone --by anna
 """
+_FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 @click.command(epilog=EPILOG)
 @click.argument("runs", nargs=-1, metavar="RUN...|STUDY", required=True)
-@click.option("--by", required=True, metavar="NAME", help="Who answers; any name without blanks.")
+@click.option("--by", metavar="NAME", help="Who answers; any name that a file may have.")
 @click.option(
     "--questions",
-    type=click.IntRange(100),
+    type=click.IntRange(1),
     default=QUESTIONS,
     show_default=True,
-    help="How many are drawn, of all that a judge is asked about after windows.",
+    help="How many are drawn.",
+)
+@click.option(
+    "--strata",
+    default="run,window",
+    show_default=True,
+    metavar="NAMES",
+    help="What the draw is even over: run, arm, window, persona.",
+)
+@click.option(
+    "--everyone",
+    is_flag=True,
+    help="As the personas of all runs, about after windows alone: for the persona matrix.",
+)
+@click.option("--labellers", metavar="NAMES", help="Who shares the questions.  [default: nobody]")
+@click.option(
+    "--overlap",
+    type=click.FloatRange(0.05, 1),
+    default=1.0,
+    show_default=True,
+    help="With --labellers: the share of the questions that each of them is asked.",
 )
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the draw.")
+@click.option("--sheet", type=_FOLDER, help="Write a page without a server to answer on.")
+@click.option("--studio", type=_FOLDER, help="Write tasks for Label Studio.")
 @click.option(
-    "--answers",
+    "--import",
+    "answers",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Keep the answers of this file, which the sheet's page has saved.",
+    help="Keep the answers of a CSV file, or of Label Studio's JSON export.",
 )
 @click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the sheet.  [default: in the data folder]",
+    "--export",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write all labels: as Label Studio's JSON to a .json file, else as CSV.",
 )
 @data_option
-def label(runs: tuple[str, ...], *, by: str, data: Path, **options: Any) -> None:
-    """Have a person answer a sample of the judge's questions, blind to the judge.
+@json_option
+def label(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -> None:
+    """Have people answer a sample of the judge's questions, blind to the judge.
 
-    Makes a page to answer them on, in any browser and without a server. With --answers, keeps what
-    the page has saved; the report then tells the sway as this person would judge it.
+    Draws the questions once, and then says how far everybody is. What was answered is read with
+    python -m analysis labels.
     """
     from agent.errors import BadConfig
-    from agent.evaluation.label_sheet import keep_draw, list_questions, read_draw
-    from agent.evaluation.rejudged_sitting import RejudgePlan, plan_sitting, refuse_unaskable
-    from store.jsonl.paths import is_name
+    from agent.evaluation.label_draw import name_draw
+    from agent.evaluation.label_session import LabelSession
+    from agent.evaluation.named_ledgers import find_ledgers
     from store.runs.data_folder import DataFolder
 
-    if not is_name(by):
-        raise BadConfig(f"The name {ascii(by)[:40]} is none for a file. Type: --by anna")
     folder = DataFolder(data)
+    plan = _plan(options)
     left_out: list[str] = []
-    ledgers = find_ledgers(folder, runs, left_out)
-    questions, seed = options["questions"], options["seed"]
-    plan = RejudgePlan(f"human/{by}", everyone=True, sample=questions, seed=seed)
-    refuse_unaskable(ledgers, plan)
-    name = f"{runs[0] if is_name(runs[0]) else ledgers[0].started.run_id}-{by}-{seed}"
-    draw = folder.root / "labels" / f"{name}.jsonl"
-    if draw.exists():
-        planned = read_draw(draw, ledgers)
-        drawn = {each.header.sample.questions for each in planned if each.header.sample}
-        if drawn - {questions}:
-            echo(
-                f"Drawn with {max(drawn)} questions, not {questions}. For another sample, type: "
-                f"the same with --seed {seed + 1}",
-                err=True,
-            )
-        if len(planned) < len(ledgers):
-            echo(
-                f"Drawn before {count_of(len(ledgers) - len(planned), 'run')} came. For a sample "
-                f"of all, type: the same with --seed {seed + 1}",
-                err=True,
-            )
-    else:
-        planned = plan_sitting(ledgers, plan, None, datetime.now(UTC))
-        draw.parent.mkdir(parents=True, exist_ok=True)
-        keep_draw(planned, draw)
-    asked = list_questions(planned)
-    again = spell_commands(f"python -m agent label {' '.join(runs)} --by {by}")
-    again += f" --questions {questions}" if questions != QUESTIONS else ""
-    again += f" --seed {seed}" if seed != 1 else ""
-    if options["answers"] is None:
-        place = options["out"] or folder.root / "labels" / name
-        _write(folder, asked, place, f"{again} --answers answers.csv{data_to_type(folder.root)}")
-    else:
-        left_out += _keep(folder, asked, options["answers"], f"{again}{data_to_type(folder.root)}")
+    arms = ("treatment",) if plan.everyone else None
+    ledgers = find_ledgers(folder, runs, left_out, arms)
+    name = name_draw(folder, runs[0], ledgers, plan.seed)
+    draw = _open_draw(folder, name, ledgers, plan)
+    by, again = options["by"], _again(runs, options, folder)
+    if by is None and (options["sheet"] or options["studio"]):
+        raise BadConfig("Who is to answer? Type: the same with --by anna")
+    session = None if by is None else LabelSession(folder, draw, by)
+    if session is not None:
+        left_out += session.drawn.left_out
+        if options["sheet"] or options["studio"]:
+            _hand_out(session, options["sheet"], options["studio"], again)
+    if options["answers"] is not None:
+        _import(folder, draw, options["answers"], by)
+    if options["export"] is not None:
+        _export(folder, draw, options["export"])
+    _tell_progress(folder, draw, by, as_json=as_json)
     for problem in left_out:
         echo(f"Left out: {problem}", err=True)
     if left_out:
         raise click.exceptions.Exit(1)
 
 
-def _write(data: DataFolder, asked: list[LabelQuestion], place: Path, after: str) -> None:
-    from agent.evaluation.label_sheet import write_sheet
-    from store.frames.frame_store import FrameStore
+def _plan(options: dict[str, Any]) -> LabelPlan:
+    from agent.errors import UnknownName
+    from agent.evaluation.label_draw import STRATA, LabelPlan
+    from store.runs.labels import Stratum
+
+    known: dict[str, Stratum] = {
+        "run": "run",
+        "arm": "arm",
+        "window": "window",
+        "persona": "persona",
+    }
+    strata = []
+    for name in filter(None, options["strata"].split(",")):
+        if name not in known:
+            raise UnknownName("stratum", name, known, f"Type: --strata {','.join(STRATA)}")
+        strata.append(known[name])
+    plan = LabelPlan(
+        questions=options["questions"],
+        strata=tuple(dict.fromkeys(strata)) or STRATA,
+        everyone=options["everyone"],
+        seed=options["seed"],
+        labellers=tuple(filter(None, (options["labellers"] or "").split(","))),
+        overlap=options["overlap"],
+    )
+    plan.check()
+    return plan
+
+
+def _again(runs: Sequence[str], options: dict[str, Any], data: DataFolder) -> str:
+    """The command that goes on with this draw."""
+    again = spell_commands(f"python -m agent label {' '.join(runs)}")
+    again += f" --by {options['by']}" if options["by"] else ""
+    again += f" --seed {options['seed']}" if options["seed"] != 1 else ""
+    return f"{again}{data_to_type(data.root)}"
+
+
+def _open_draw(
+    data: DataFolder, name: str, ledgers: Sequence[Ledger], plan: LabelPlan
+) -> LabelDraw:
+    """The draw of this name, made if it is not there; says where it is not what was asked for."""
+    from agent.evaluation.label_draw import draw_questions
+    from store.runs.labels import draw_path, read_draw, write_draw
+
+    path = draw_path(data, name)
+    if not path.exists():
+        draw = draw_questions(ledgers, plan, name, datetime.now(UTC))
+        write_draw(data, draw)
+        if len(draw.questions) < plan.questions:
+            echo(f"There are no more than {count_of(len(draw.questions), 'question')}.", err=True)
+        return draw
+    draw = read_draw(path)
+    for remark in _compare(draw, ledgers, plan):
+        echo(f"{remark} For another sample, type: the same with --seed {plan.seed + 1}", err=True)
+    return draw
+
+
+def _compare(draw: LabelDraw, ledgers: Sequence[Ledger], plan: LabelPlan) -> Iterator[str]:
+    """Say in what a draw is not what was asked for; what is as by default was not asked for."""
+    from agent.evaluation.label_draw import LabelPlan
+
+    header, usual = draw.header, LabelPlan()
+    made = (header.strata, header.everyone, header.labellers, header.overlap)
+    asked = (plan.strata, plan.everyone, plan.labellers, plan.overlap)
+    plain = (usual.strata, usual.everyone, usual.labellers, usual.overlap)
+    if any(
+        one != other and one != default
+        for one, other, default in zip(asked, made, plain, strict=True)
+    ):
+        yield "This was drawn in another way before, which stands."
+    if plan.questions not in (len(draw.questions), usual.questions):
+        yield f"Drawn with {len(draw.questions)} questions, not {plan.questions}."
+    new = {
+        run.started.run_id
+        for run in ledgers
+        if not header.everyone or run.started.arm == "treatment"
+    } - set(header.runs)
+    if new:
+        yield f"Drawn before {count_of(len(new), 'run')} came."
+
+
+def _hand_out(session: LabelSession, sheet: Path | None, studio: Path | None, again: str) -> None:
+    from agent.evaluation.label_sheet import list_frames, write_sheet, write_studio_tasks
     from store.privacy.derived_files import register
 
-    frames = {frame.sha256 for one in asked for frame in one.step.frames}
-    out = register(data, place, "sheet", frames=sorted(frames))
-    page = write_sheet(asked, FrameStore(data.frames_dir), out)
-    echo(f"{count_of(len(asked), 'question')} about {count_of(len(frames), 'picture')}.")
-    echo(f"Open {page} in a browser, answer, and save the answers. Then type: {after}")
+    frames = list_frames(session.list_cards())
+    if sheet is not None:
+        out = register(session.data, sheet, "sheet", frames=frames)
+        page = write_sheet(session, out)
+        echo(
+            f"Open {page} in a browser, answer, and save the answers. Then type: "
+            f"{again} --import answers.csv",
+            err=True,
+        )
+    if studio is not None:
+        out = register(session.data, studio, "sheet", frames=frames)
+        tasks = write_studio_tasks(session, out)
+        echo(
+            f"Import {tasks} into a project of Label Studio, with the labelling interface beside "
+            f"it. Then type: {again} --import export.json",
+            err=True,
+        )
 
 
-def _keep(data: DataFolder, asked: list[LabelQuestion], answers: Path, again: str) -> list[str]:
-    """Keep answers; return why some could not be."""
-    from agent.evaluation.label_sheet import keep_answers, read_answers
+def _import(data: DataFolder, draw: LabelDraw, answers: Path, by: str | None) -> None:
+    from agent.evaluation.label_exchange import keep_labels, read_labels
 
-    did = keep_answers(asked, read_answers(answers), data)
-    unsure = f" ({did.unsure} unsure)" if did.unsure else ""
-    echo(f"{count_of(did.kept, 'new answer')} kept{unsure}, {did.open} still open.")
+    did = keep_labels(data, draw, read_labels(answers, by), datetime.now(UTC))
+    unsure = f" ({did.unsure} cannot tell)" if did.unsure else ""
+    echo(f"{count_of(did.kept, 'new label')} by {', '.join(did.by)} kept{unsure}.", err=True)
     if did.changed:
         echo(
             f"Differing from what was answered before, which stands: {did.changed}.",
             err=True,
         )
     if did.strange:
-        echo(
-            f"Of no use: {did.strange}, to no question of this sheet, or about videos that were "
-            "forgotten.",
-            err=True,
-        )
-    if did.open:
-        echo(f"The report takes them once all are answered. For the sheet, type: {again}")
-    return list(did.left_out)
+        echo(f"Of no use: {did.strange}, to no question of this draw.", err=True)
+
+
+def _export(data: DataFolder, draw: LabelDraw, path: Path) -> None:
+    from agent.evaluation.label_exchange import write_labels
+
+    count = write_labels(data, draw, path)
+    echo(f"{count_of(count, 'label')} written to {path}.", err=True)
+
+
+def _tell_progress(data: DataFolder, draw: LabelDraw, by: str | None, *, as_json: bool) -> None:
+    from agent.evaluation.label_session import DrawnSteps, LabelSession
+    from store.runs.labels import draw_path, list_labellers
+
+    path = draw_path(data, draw.header.name)
+    people = sorted({*list_labellers(path), *([by] if by else []), *draw.header.labellers})
+    drawn = DrawnSteps.read(data, draw)
+    told = {name: LabelSession(data, draw, name, drawn).count_progress() for name in people}
+    if as_json:
+        fields = {
+            name: {
+                "questions": one.questions,
+                "labelled": one.labelled,
+                "unsure": one.unsure,
+                "gone": one.gone,
+            }
+            for name, one in told.items()
+        }
+        made = {"draw": draw.header.name, "questions": len(draw.questions), "by": fields}
+        echo(json.dumps(made, indent=2))
+        return
+    strata = "own and others' questions" if draw.header.everyone else ", ".join(draw.header.strata)
+    echo(f"{draw.header.name}: {count_of(len(draw.questions), 'question')}, drawn by {strata}")
+    for name, one in told.items():
+        gone = f", {one.gone} of forgotten videos" if one.gone else ""
+        echo(f"  {name}: {one.labelled} of {one.questions} answered, {one.unsure} unsure{gone}")
+    folder = data_to_type(data.root)
+    if by is not None and told[by].open:
+        echo(f"To answer, type: {spell_commands('python -m agent open')}{folder}", err=True)
+    elif any(one.labelled for one in told.values()):
+        command = spell_commands(f"python -m analysis labels {draw.header.name}")
+        echo(f"To read what was answered, type: {command}{folder}", err=True)

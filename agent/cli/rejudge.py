@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -94,6 +93,7 @@ def rejudge(
     The answers are kept beside each run; what was asked before is not asked again.
     """
     from agent.errors import BadConfig
+    from agent.evaluation.named_ledgers import find_ledgers
     from agent.evaluation.rejudge import rejudge
     from agent.evaluation.rejudged_sitting import RejudgePlan
     from agent.judge.retry_limits import Patience
@@ -209,40 +209,3 @@ def _cap(
             f"Type: python -m agent rejudge {studies[0]}"
         )
     return asked
-
-
-def find_ledgers(
-    data: DataFolder,
-    names: tuple[str, ...],
-    left_out: list[str],
-    arms: Collection[str] | None = ("treatment",),
-) -> list[Ledger]:
-    """Return the runs that were named; a study's name stands for its complete runs of these arms.
-
-    ``arms``: ``None`` for all.
-    ``left_out`` takes a sentence for each ledger that cannot be read, of a study or of nobody knows
-    which.
-    """
-    from agent.errors import BadConfig
-    from store.jsonl.paths import is_name
-    from store.runs.ledger import read, read_each
-
-    found: list[Ledger] = []
-    for name in names:
-        if is_name(name) and (data.studies_dir / name).is_dir():
-            runs = data.runs()
-            left_out += [run.problem for run in runs if run.problem is not None]
-            complete = [
-                run.path
-                for run in runs
-                if run.status == "complete"
-                and run.started
-                and (arms is None or run.started.arm in arms)
-                and run.started.config.get("study") == name
-            ]
-            found += read_each(complete, left_out)
-        else:
-            found.append(read(data.find_run(name)))
-    if not found:
-        raise BadConfig(f"{names[0]} has no complete treatment run. Type: python -m store runs")
-    return list({ledger.started.run_id: ledger for ledger in found}.values())

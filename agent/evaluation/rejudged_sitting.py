@@ -170,7 +170,7 @@ def plan_sitting(
 
     Raises ``BadConfig``: there are fewer questions than are to be drawn.
     """
-    personas = _personas_of(runs, plan)
+    personas = list_personas(runs, everyone=plan.everyone)
     samples = _draw_sample(runs, personas, plan)
     return [
         PlannedRun(run, named, _header(run, named, plan, fingerprint, now, sample))
@@ -328,7 +328,7 @@ def _draw_sample(
             own = who.identity == run.started.persona.identity
             for step in askable_steps(run, after_alone=True):
                 ranks[own].append((rank_question(names, step.position), index))
-    sizes = _split(plan.sample, len(ranks[True]), len(ranks[False]))
+    sizes = split_sample(plan.sample, len(ranks[True]), len(ranks[False]))
     drawn = {own: sorted(ranks[own])[: sizes[own]] for own in (True, False)}
     own_most, others_most = drawn[True][-1][0], drawn[False][-1][0]
     return [
@@ -342,7 +342,7 @@ def _draw_sample(
     ]
 
 
-def _split(questions: int, own: int, others: int) -> dict[bool, int]:
+def split_sample(questions: int, own: int, others: int) -> dict[bool, int]:
     """How many of the questions are own ones (true) and others' (false), of so many of each."""
     if not (own and others) or questions > own + others:
         raise BadConfig(
@@ -353,9 +353,9 @@ def _split(questions: int, own: int, others: int) -> dict[bool, int]:
     return {True: of_own, False: questions - of_own}
 
 
-def _personas_of(runs: Sequence[Ledger], plan: RejudgePlan) -> list[tuple[PersonaRecord, ...]]:
-    """Whom the judge is to be for each run: those whose cells are compared, in one sitting."""
-    if not plan.everyone:
+def list_personas(runs: Sequence[Ledger], *, everyone: bool) -> list[tuple[PersonaRecord, ...]]:
+    """Whom a judge is to be for each run: those whose cells are compared, in one sitting."""
+    if not everyone:
         return [(run.started.persona,) for run in runs]
     draws: dict[tuple[object, ...], dict[str, PersonaRecord]] = {}
     for run in runs:

@@ -21,6 +21,7 @@ from agent.daemon.web.auth import PICTURES, RequestGate
 from agent.daemon.web.loopback_server import HOST, LoopbackServer, listen
 from agent.explorer.film_jobs import FilmJobs
 from agent.explorer.live_page import LiveRuns
+from agent.explorer.label_desk import LabelDesk
 from agent.explorer.page_list import PAGES, NoSuchPage, Pages
 from agent.explorer.report_files import ReportFiles
 from agent.explorer.tiles import read_tiles
@@ -75,6 +76,7 @@ class ExplorerRoutes:
         self._bench, self._key = bench, key
         self._pages = Pages(bench, key)
         self._parts = (LiveRuns(bench.data), FilmJobs(bench.data), ReportFiles(bench.data, key))
+        self._labels = LabelDesk(bench.data)
 
     def routes(self) -> list[Route]:
         """Return every address below the root."""
@@ -87,6 +89,10 @@ class ExplorerRoutes:
             Route("/api/tiles", self._tiles),
             Route("/api/pictures", self._many_small),
             Route("/api/picture", self._take_picture, methods=["POST"]),
+            Route("/api/labels/next", self._labels.answer_next),
+            Route("/api/labels/answer", self._labels.answer_label, methods=["POST"]),
+            Route("/api/labels/undo", self._labels.answer_undo, methods=["POST"]),
+            Route("/api/labels/draw", self._labels.answer_draw, methods=["POST"]),
             *(Route(f"/page/{page.path}", self._page(name)) for name, page in PAGES.items()),
             Route(f"{PICTURES}small/{{sha256}}.jpg", self._small),
             Route(f"{PICTURES}whole/{{sha256}}.jpg", self._whole),

@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode
 
 from agent.explorer import (
     frames_page,
+    label_pages,
     live_page,
     pair_page,
     run_pages,
@@ -58,6 +59,8 @@ PAGES: dict[str, Page] = {
     "findings": Page("findings/{study}", "summary.html", study_pages.make_findings),
     "pair": Page("pair", "pair.html", pair_page.make),
     "live": Page("live", "live.html", live_page.make),
+    "labels": Page("labels", "labels.html", label_pages.make_list),
+    "label": Page("labels/{draw}", "label.html", label_pages.make),
     "step": Page("step/{run}/{position:int}", "step.html", step_page.make),
 }
 FIGURES: dict[str, Callable[[Workbench, str], bytes]] = {

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from analysis.cli.import_views import import_views
+from analysis.cli.labels import labels
 from analysis.cli.notebooks import notebooks
 from analysis.cli.options import (
     NullSource,
@@ -40,6 +41,7 @@ def main() -> None:
 
 main.add_command(paper)
 main.add_command(import_views)
+main.add_command(labels)
 main.add_command(notebooks)
 main.add_command(power)
 main.add_command(report)

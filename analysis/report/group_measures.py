@@ -12,6 +12,7 @@ from analysis.data.exposures import RunInfo, Views, without_repeats
 from analysis.estimators.contrasts import Attrition, pair_up, sways
 from analysis.estimators.custom_estimators import CustomEstimates
 from analysis.estimators.one_run import SENSITIVITY, dwell_contrast, graded_change
+from analysis.estimators.people_results import PeopleResult, measure_people
 from analysis.estimators.study_results import Result, study
 from analysis.report.breakdown import Drift, PersonaSway, by_persona, drift
 from analysis.report.diversity import Variety, varieties
@@ -19,7 +20,7 @@ from analysis.report.gate_check import GateCheck, because, cap
 from analysis.report.group_verdict import judge_group
 from analysis.report.labelled_content import LabelShare, label_shares
 from analysis.report.primary_outcome import Primary
-from analysis.report.rejudgings import Rejudging
+from analysis.report.rejudgings import Rejudging, name_judges
 from analysis.report.report_inputs import Material
 from analysis.report.row_uses import AccountedRows, account
 from analysis.report.verdict_words import verdict_words
@@ -89,6 +90,8 @@ class MeasuredGroup:
     """Attrition by arm, counted from the runs that were drawn; ``never`` began at all."""
     never: Mapping[str, int]
     attrition_p: float
+    people: tuple[PeopleResult, ...]
+    """What people's labels say, by draw."""
     rejudged: tuple[Rejudging, ...]
     """By rank: the first that has a matrix is what the primary test takes."""
     custom_estimates: tuple[CustomEstimates, ...] = ()
@@ -202,6 +205,11 @@ def _group(
         lost=verdict.lost,
         never=verdict.never,
         attrition_p=verdict.attrition_p,
+        people=tuple(
+            measure_people(one, views, members, name_judges(verdict.rejudged))
+            for one in material.people
+            if any(run.run_id in one.header.runs for run in runs)
+        ),
         rejudged=verdict.rejudged,
     )
 

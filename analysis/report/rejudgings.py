@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from analysis.data.people_labels import PERSON
 from analysis.errors import NotOffered
 from analysis.estimators.judge_bias import (
     AcquiescenceBias,
@@ -144,6 +145,17 @@ def _likeness(judge: RejudgementHeader, acted: Sequence[RunStarted]) -> Likeness
         return "same"
     alike = all((run.config.get("settings") or {}) == judge.settings for run in acted)
     return "other version" if alike else "other"
+
+
+def name_judges(rejudged: Sequence[Rejudging]) -> dict[str, RejudgedReplies]:
+    """Judges that are models, by names that tell their sittings apart."""
+    named: dict[str, RejudgedReplies] = {}
+    for told in rejudged:
+        judge = told.judge
+        name = f"{judge.model} × {judge.strategy}, seed {judge.seed}"
+        if not judge.model.startswith(PERSON):
+            named[f"{name}, {judge.slug}" if name in named else name] = told.told
+    return named
 
 
 def first_matrix(rejudged: Sequence[Rejudging]) -> PersonaMatrix | str:

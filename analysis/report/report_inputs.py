@@ -11,6 +11,7 @@ from typing import Literal
 
 from analysis.data.exposures import Views
 from analysis.data.null_runs import NullRuns
+from analysis.data.people_labels import PeopleAnswers, as_judgements, read_people
 from analysis.errors import NotAHistory, NothingToCompare, UnknownStudy
 from analysis.report.compact_ledgers import read_ledgers
 from analysis.report.declared_study import FILE, PrimaryTest, StudyFile, read_looked_at
@@ -64,7 +65,8 @@ class Material:
     """Accounts of the study that an earlier run had used for another persona, arm or study."""
     tested: tuple[int, ...] = ()  # sizes in runs at which the study was over and tested before
     judgements: tuple[tuple[Judgements, ...], ...] = field(default=())
-    """Re-judgements, in the order of the runs."""
+    """Re-judgements, and people's answers for the persona matrix, in the order of the runs."""
+    people: tuple[PeopleAnswers, ...] = ()  # labels of every draw that is about these runs
     differing: frozenset[str] = frozenset()  # runs where the site has counted otherwise
     disputed: frozenset[str] = frozenset()  # of these, where more than single dwells differ
     counted: frozenset[str] = frozenset()  # runs in which the site has counted along
@@ -243,6 +245,9 @@ def _gather(
 ) -> Material:
     rows = read_ledgers(data, paths, progress)
     started = tuple(note.started for note in rows.notes)
+    people = read_people(data, [path.parent.name for path in paths])
+    gone = _gone(rows) if people else set()
+    labelled = [as_judgements(one, gone) for one in people]
     changes = [change for note in rows.notes for change in note.changes]
     return Material(
         title=title,
@@ -257,8 +262,20 @@ def _gather(
         counted=_runs_that(rows.notes, "counted"),
         served={note.started.run_id: note.served for note in rows.notes},
         site_changes=(*changes, *find_logged_changes(data, started)),
-        judgements=tuple(_rejudged(path.parent) for path in paths),
+        judgements=tuple(
+            _rejudged(path.parent)
+            + tuple(file for one in labelled for file in one.get(path.parent.name, ()))
+            for path in paths
+        ),
+        people=tuple(people),
     )
+
+
+def _gone(rows: LedgerRows) -> set[tuple[str, int]]:
+    """Runs and positions of videos without a picture, as forgetting leaves them."""
+    blank = [at for at, frame in enumerate(rows.seen.frame) if frame is None]
+    ids = [run.run_id for run in rows.views.runs]
+    return {(ids[rows.views.run[at]], int(rows.views.position[at])) for at in blank}
 
 
 def _runs_that(

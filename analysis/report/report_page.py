@@ -49,6 +49,7 @@ from analysis.report.page_files import (
     time_stamp,
     write_folder,
 )
+from analysis.report.people_section import PeopleSection, people_sections
 from analysis.report.report_group import GroupRows
 from analysis.report.report_inputs import Material
 from analysis.report.sway_results import (
@@ -90,6 +91,7 @@ class Chapter:
     missing: tuple[MissingRow, ...]
     lost: Losses
     judges: tuple[JudgeView, ...]
+    people: tuple[PeopleSection, ...]
     offers: tuple[tuple[DesignOffer, TracedNumber], ...]
     custom: tuple[EstimatorSection, ...]
 
@@ -156,6 +158,7 @@ def _chapter(scene: GroupRows, number: int, rng: np.random.Generator, budget: Bu
         missing=missing_rows(scene),
         lost=lost_runs(scene),
         judges=judge_views(scene),
+        people=people_sections(scene),
         offers=tuple((offer, fits.words(offer.why)) for offer in _offers(scene)),
         custom=estimator_sections(scene),
     )

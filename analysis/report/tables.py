@@ -28,6 +28,7 @@ _PERMUTED = "permuting which run belongs to whom"
 
 def tables(measures: Measures, rendered: Rendered) -> list[ReportTable]:
     groups = measures.groups
+    people = _table("people", "draw measure judge part questions", _ESTIMATE, groups, _people)
     return [
         _views(measures),
         _runs(measures),
@@ -70,6 +71,7 @@ def tables(measures: Measures, rendered: Rendered) -> list[ReportTable]:
             _matrix,
         ),
         *_others(groups),
+        *([people] if any(group.people for group in groups) else []),
         numbers_table(rendered),
     ]
 
@@ -351,6 +353,25 @@ def _labels(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
     for row in group.labels:
         counts = (row.labelled, row.not_labelled, row.unknown)
         yield (row.arm, row.window, row.label, *counts, *_estimate(row.share))
+
+
+def _people(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:
+    """What people's labels say: agreement, judges against them, and their sway."""
+    for told in group.people:
+        agreed = told.agreement
+        yield told.draw, "alpha", None, "all", agreed.shared, *_estimate(agreed.alpha)
+        for pair in agreed.pairs:
+            who = f"{pair.first} and {pair.second}"
+            yield told.draw, "kappa", None, who, pair.questions, *_estimate(pair.kappa)
+        for judge in told.judges:
+            for one in judge.parts:
+                place = (judge.judge, one.part, one.questions)
+                yield told.draw, "balanced accuracy", *place, *_estimate(one.balanced)
+                yield told.draw, "kappa", *place, *_estimate(one.kappa)
+        for sway in told.sways:
+            part = (None, sway.arm, sway.labels)
+            yield told.draw, "sway as people would find it", *part, *_estimate(sway.sway)
+            yield told.draw, "sway of the labels alone", *part, *_estimate(sway.alone)
 
 
 def _dwell(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:

@@ -44,7 +44,7 @@ Kind = Secret | Literal["record"]
 _DEEPEST = 32
 PLACES = frozenset(
     {"runs", "studies", "frames", "spectra", "pairs", "probes", "derived", "daemon", "cache"}
-    | {"canary", "compact", "index", "profiles", "payments.jsonl", "pseudonyms.key"}
+    | {"canary", "compact", "index", "labels", "profiles", "payments.jsonl", "pseudonyms.key"}
 )
 """Everything directly below a data folder that is feedsway's own."""
 _PASSING_ENDS = (".lock", ".tmp")
@@ -57,6 +57,7 @@ _RECORDS = re.compile(
     | daemon/journal\.jsonl
     | payments\.jsonl
     | canary/[^/]+\.jsonl
+    | labels/[^/]+/(draw|by-[^/]+)\.jsonl
     | (runs|studies)/[^/]+/.+
     | (spectra|pairs|probes)/.+
     """,

@@ -36,6 +36,7 @@ from store.maintenance.merged_files import (
     refuse_writers,
     source_names,
 )
+from store.maintenance.merged_labels import bring_labels
 from store.maintenance.merged_ledgers import LedgerCopy, choose_copy
 from store.maintenance.merged_lines import (
     FileLine,
@@ -122,6 +123,7 @@ class _Merge:
         for source in self.sources:
             untold = self.untold.get(source.root, set())
             bring_findings(self.target, source, self.kept, untold)
+            bring_labels(self.target, source)
             bring_canary(self.target, source)
             bring_derived(self.target, source)
             bring_replies(self.target, source, self.kept - untold, own=self.own)

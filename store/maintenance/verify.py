@@ -25,6 +25,7 @@ from store.privacy import derived_files, forget
 from store.runs import ledger
 from store.runs.canary_log import find_canary_damage
 from store.runs.data_folder import DataFolder
+from store.runs.labels import find_label_faults
 from store.runs.ledger_lines import Frame
 from store.runs.ledger_site_lines import last_difference
 
@@ -102,9 +103,7 @@ def verify(
     if forget.pending(data) is not None:
         mend = "Nothing else is wrong. Type: python -m store forget --resume"
         _found(report, data.forgetting, "a request to forget was cut off", mend)
-    for damage in find_canary_damage(data):
-        mend = "Restore the file from a copy, or delete the line. Reports leave it out and say so."
-        _found(report, damage.path, str(damage), mend)
+    _check_lines(report, data)
     _check_frames(report, data, named, progress)
     _check_derived(report, data, set(named), forgotten)
     _check_index(report, data, ids)
@@ -115,6 +114,15 @@ def verify(
 
 def _found(report: VerifyReport, where: Path | str, what: str, fix: str) -> None:
     report.problems.append(Problem(str(where), what, fix))
+
+
+def _check_lines(report: VerifyReport, data: DataFolder) -> None:
+    """What lies beside the runs, and can be read."""
+    for damage in find_canary_damage(data):
+        mend = "Restore the file from a copy, or delete the line. Reports leave it out and say so."
+        _found(report, damage.path, str(damage), mend)
+    for path, what in find_label_faults(data):
+        _found(report, path, what, "Restore the file from a copy, or delete the lines at fault.")
 
 
 def _check_ledger(report: VerifyReport, run: ledger.Ledger) -> None:

@@ -23,7 +23,7 @@ from store.runs.data_folder import DataFolder
 DerivedKind = Literal["sheet", "figures", "report", "export", "training"]
 APART: tuple[DerivedKind, ...] = ("export", "training")
 """What was made to be handed on, or at great cost: removed only if that is asked for."""
-_DEPTH = {"runs": 3, "studies": 3, "spectra": 3, "pairs": 2, "probes": 2}
+_DEPTH = {"runs": 3, "studies": 3, "spectra": 3, "labels": 3, "pairs": 2, "probes": 2}
 """Parts that the place of a derived thing has at least, within a folder of the store's own."""
 _NEVER = (
     "frames",

@@ -47,6 +47,11 @@ class DataFolder:
         return self.root / "spectra"
 
     @property
+    def labels_dir(self) -> Path:
+        """Draws of questions that people answer, and their labels: one folder a draw."""
+        return self.root / "labels"
+
+    @property
     def pairs_dir(self) -> Path:
         """Preference pairs, one file a maker."""
         return self.root / "pairs"

@@ -4,6 +4,7 @@ import { call, get, hasToken, takeToken } from "./token.js";
 import { FrameGrid } from "./grid.js";
 import { LivePage } from "./live.js";
 import { StripPair } from "./pair.js";
+import { startLabels } from "./labels.js";
 
 const page = document.querySelector("#page");
 const progress = document.querySelector(".progress");
@@ -15,6 +16,7 @@ const STARTS = {
   frames: (place, state) => new FrameGrid(place.querySelector(".frames"), state),
   pair: (place, state) => new StripPair(place, state.key),
   live: (place, state) => new LivePage(place, state.key),
+  labels: startLabels,
 };
 const places = new Map();
 let state = { ready: false, key: "" };

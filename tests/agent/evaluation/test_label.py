@@ -1,8 +1,9 @@
-"""A person answers a sample, on the page in a real browser, and the report takes the answers."""
+"""A person answers a sample on the sheet in a real browser, and the report takes the answers."""
 
 from __future__ import annotations
 
 import csv
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from agent.drivers.web.browser import find_browser
 from analysis.cli.main import main
 from analysis.examples.study import write_example
 from store.runs.data_folder import DataFolder
-from store.runs.rejudgements import Judgements, judgement_files, read_judgements
+from store.runs.labels import Label, LabelFile, draw_path, read_draw
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -31,21 +32,21 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
 
 
 def label(data: DataFolder, *words: str, by: str = "anna", questions: int = QUESTIONS) -> Result:
-    start = ["label", "example", "--by", by, "--questions", str(questions)]
+    """Over the draw for the persona matrix, whose answers the report puts beside a judge of all."""
+    start = ["label", "example", "--everyone", "--by", by, "--questions", str(questions)]
     return CliRunner().invoke(cli, [*start, *words, "--data", str(data.root)])
 
 
-def sheet_of(data: DataFolder, by: str = "anna") -> Path:
-    return data.root / "labels" / f"example-{by}-1" / "index.html"
+def write_page(data: DataFolder, folder: Path, by: str) -> list[str]:
+    """Have the sheet written; return the names of its questions, in their order."""
+    made = label(data, "--sheet", str(folder), by=by)
+    assert made.exit_code == 0, made.output
+    page = (folder / "index.html").read_text("utf-8")
+    return [part[:12] for part in page.split('{"id": "')[1:]]
 
 
-def kept(data: DataFolder, by: str) -> list[Judgements]:
-    return [
-        read_judgements(path)
-        for run in data.ledgers()
-        for path in judgement_files(run.parent)
-        if path.name.startswith(f"human-{by}-")
-    ]
+def kept(data: DataFolder, by: str) -> list[Label]:
+    return list(LabelFile(data, "example-1", by).read().standing.values())
 
 
 def write_answers(path: Path, answers: dict[str, str]) -> str:
@@ -74,16 +75,15 @@ def test_a_person_answers_on_the_page_and_the_report_takes_it(
 ) -> None:
     from playwright.sync_api import sync_playwright
 
-    made = label(example)
-    assert made.exit_code == 0, made.output
-    assert f"{QUESTIONS} questions about" in made.output
+    sheet = tmp_path / "sheet" / "index.html"
+    assert len(write_page(example, sheet.parent, "anna")) == QUESTIONS
     faults: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser().path)
         page = browser.new_page()
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda message: faults.append(message.text))
-        page.goto(sheet_of(example).as_uri())
+        page.goto(sheet.as_uri())
         pictures = page.locator("#pictures img")
         pictures.first.wait_for()
         page.wait_for_function("[...document.images].every(one => one.naturalWidth > 0)")
@@ -92,7 +92,7 @@ def test_a_person_answers_on_the_page_and_the_report_takes_it(
         assert page.inner_text("#count").startswith("Question 2 of"), "answers outlive a reload"
         page.click("#back")
         # the answer of the first question is given anew: the later one counts
-        shown = answer_first_again(page, sheet_of(example), tmp_path / "answers.csv")
+        shown = answer_first_again(page, sheet, tmp_path / "answers.csv")
         browser.close()
     assert faults == []
     for secret in ("example-", "treatment", "passive", "scripted"):
@@ -100,13 +100,11 @@ def test_a_person_answers_on_the_page_and_the_report_takes_it(
     with (tmp_path / "answers.csv").open(encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines))
     assert len({row["question"] for row in rows}) == QUESTIONS
-    done = label(example, "--answers", str(tmp_path / "answers.csv"))
+    done = label(example, "--import", str(tmp_path / "answers.csv"))
     assert done.exit_code == 0, done.output
-    assert f"{QUESTIONS} new answers kept, 0 still open." in done.output
-    judged = kept(example, "anna")
-    assert sum(len(one.asked) for one in judged) == QUESTIONS
-    given = sorted(row["answer"] for row in rows)
-    assert sorted(str(line.judgement.answer) for one in judged for line in one.asked) == given
+    assert f"{QUESTIONS} new labels by anna kept." in done.output
+    given = {row["question"]: row["answer"] for row in rows}
+    assert {one.question: one.answer for one in kept(example, "anna")} == given
     words = ["report", "example", "--data", str(example.root), "--out", str(tmp_path / "report")]
     assert CliRunner().invoke(main, words).exit_code == 0
     page_text = "".join(path.read_text("utf-8") for path in (tmp_path / "report").rglob("*.html"))
@@ -121,28 +119,26 @@ def answer_first_again(page: Page, sheet: Path, out: Path) -> list[str]:
 
 
 def test_answers_come_in_parts_and_the_first_stands(example: DataFolder, tmp_path: Path) -> None:
-    assert label(example, by="bo").exit_code == 0
-    page = sheet_of(example, "bo").read_text("utf-8")
-    names = [part[:12] for part in page.split('{"id": "')[1:]]
+    names = write_page(example, tmp_path / "sheet", "bo")
     assert all(name.startswith("q") for name in names), "no spreadsheet reads a number"
     assert len(set(names)) == QUESTIONS
     first = write_answers(tmp_path / "1.csv", dict.fromkeys(names[:50], "yes"))
-    done = label(example, "--answers", first, by="bo")
-    assert f"50 new answers kept, {QUESTIONS - 50} still open." in done.output
+    done = label(example, "--import", first, by="bo")
+    assert "50 new labels by bo kept." in done.output
+    assert f"bo: 50 of {QUESTIONS} answered, 0 unsure" in done.output
     changed = dict.fromkeys(names[:5], "no") | dict.fromkeys(names[50:], "unsure")
-    second = label(example, "--answers", write_answers(tmp_path / "2.csv", changed), by="bo")
+    second = label(example, "--import", write_answers(tmp_path / "2.csv", changed), by="bo")
     more = QUESTIONS - 50
-    assert f"{more} new answers kept ({more} unsure), 0 still open." in second.output
+    assert f"{more} new labels by bo kept ({more} cannot tell)." in second.output
     assert "Differing from what was answered before, which stands: 5." in second.output
-    lines = [line for one in kept(example, "bo") for line in one.asked]
-    assert [line.judgement.answer for line in lines].count("yes") == 50
-    assert [line.judgement.missing for line in lines].count("refused") == more
+    answers = [one.answer for one in kept(example, "bo")]
+    assert (answers.count("yes"), answers.count("unsure")) == (50, more)
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("question,answer\n000000000000,yes\n", "None of 1 answers is to a question of this sheet"),
+        ("question,answer\n000000000000,yes\n", "None of 1 answers is to a question of this draw"),
         ("question,answer\nq0,yes\nq0,no\n", "answers the question 'q0' in two ways"),
         ("question,answer\n000000000000,perhaps\n", "'perhaps', not yes, no or unsure"),
         ("a,b\n1,2\n", "has no columns question and answer"),
@@ -155,7 +151,7 @@ def test_a_file_that_holds_no_answers(
 ) -> None:
     path = tmp_path / "answers.csv"
     path.write_text(text, encoding="utf-8")
-    done = label(example, "--answers", str(path), by="cy")
+    done = label(example, "--import", str(path), by="cy")
     assert done.exit_code == 2
     assert said in done.output.replace("\n", " ")
     assert "Type: " in done.output or "type: " in done.output
@@ -164,55 +160,62 @@ def test_a_file_that_holds_no_answers(
 
 def test_what_is_refused(example: DataFolder) -> None:
     assert "is none for a file" in label(example, by="../x").output
-    few = label(example, questions=20)
-    assert (few.exit_code, "20 is not in the range x>=100" in few.output) == (2, True)
-    many = label(example, by="dee", questions=5000)
+    few = label(example, "--seed", "5", questions=20)
+    assert (few.exit_code, "Type: --everyone --questions 100" in few.output) == (2, True)
+    many = label(example, "--seed", "6", by="dee", questions=5000)
     assert (many.exit_code, "a sample of 5000 takes more" in many.output) == (2, True)
+    assert "no stratum 'wndow'" in label(example, "--strata", "run,wndow").output
+    alone = label(example, "--overlap", "0.5").output.replace("\n", " ")
+    assert "Type: --labellers anna,bo --overlap 0.5" in alone
+    nobody = CliRunner().invoke(
+        cli, ["label", "example", "--sheet", "s", "--data", str(example.root)]
+    )
+    assert (nobody.exit_code, "--by anna" in nobody.output) == (2, True)
 
 
-def test_answers_are_kept_by_the_sheet_that_they_were_given_on(
-    example: DataFolder, tmp_path: Path
-) -> None:
+def test_a_draw_stays_as_it_was_made(example: DataFolder, tmp_path: Path) -> None:
     """A run that comes after the draw changes nothing of it; nor do answers about few runs."""
     data = DataFolder(tmp_path / "data")
     shutil.copytree(example.root, data.root, ignore=shutil.ignore_patterns("human-*", "labels"))
     late = next(path.parent for path in data.ledgers() if "kim-treatment" in str(path))
     away = late.rename(tmp_path / late.name)
-    assert label(data, by="eve").exit_code == 0
-    names = [part[:12] for part in sheet_of(data, "eve").read_text("utf-8").split('{"id": "')[1:]]
+    names = write_page(data, tmp_path / "sheet", "eve")
     away.rename(late)
-    again = label(data, by="eve")
-    assert "Drawn before 1 run came. For a sample of all, type: the same with --seed 2" in (
+    again = label(data, by="eve", questions=200)
+    assert "Drawn before 1 run came. For another sample, type: the same with --seed 2" in (
         again.output
     )
+    assert f"Drawn with {QUESTIONS} questions, not 200" in again.output
+    plain = CliRunner().invoke(cli, ["label", "example", "--data", str(data.root)])
+    assert "drawn in another way" not in plain.output, "nothing else was asked for"
+    other = label(data, "--labellers", "eve,fay").output
+    assert "This was drawn in another way before, which stands." in other
     few = write_answers(tmp_path / "few.csv", dict.fromkeys(names[:3], "yes"))
-    done = label(data, "--answers", few, by="eve")
-    assert f"3 new answers kept, {QUESTIONS - 3} still open" in done.output
-    words = ["report", "example", "--data", str(data.root), "--out", str(tmp_path / "report")]
-    told = CliRunner().invoke(main, words)
-    assert told.exit_code == 0, told.output
-    page = (tmp_path / "report" / "index.html").read_text("utf-8")
-    assert "Not every question of the sample has been answered" in page
+    assert "3 new labels by eve kept." in label(data, "--import", few, by="eve").output
     every = write_answers(tmp_path / "all.csv", dict.fromkeys(names, "yes"))
-    assert f"{QUESTIONS - 3} new answers kept, 0 still open" in (
-        label(data, "--answers", every, by="eve").output
-    )
-    assert label(data, "--answers", every, by="fay").exit_code == 2, "another person's answers"
+    more = f"{QUESTIONS - 3} new labels by eve kept."
+    assert more in label(data, "--import", every, by="eve").output
+    assert "0 new labels by eve kept." in label(data, "--import", every, by="eve").output
+
+
+def test_latest_names_the_draw_by_its_run(example: DataFolder) -> None:
+    """Else the next run's label command would take this one's draw."""
+    words = ["label", "latest", "--questions", "30", "--json", "--data", str(example.root)]
+    told = CliRunner().invoke(cli, words)
+    assert told.exit_code == 0, told.output
+    name = json.loads(told.stdout)["draw"]
+    assert name.startswith("example-")
+    assert name.endswith("-1")
+    assert name != "example-1"
+    assert len(read_draw(draw_path(example, name)).questions) == 30
 
 
 def test_runs_are_asked_about_once_and_their_folders_are_no_studies(example: DataFolder) -> None:
-    words = ["label", "example", "example-kim-treatment", "--by", "gus", "--questions", "100"]
+    words = ["label", "example", "example-kim-treatment", "--seed", "8", "--everyone"]
     assert CliRunner().invoke(cli, [*words, "--data", str(example.root)]).exit_code == 0
+    assert len(read_draw(draw_path(example, "example-8")).header.runs) == 6
     folder = example.run_dir("example-kim-treatment").absolute()
     words = ["rejudge", str(folder), "--model", "scripted/no", "--data", str(example.root)]
     asked = CliRunner().invoke(cli, words)
     assert asked.exit_code == 0, asked.output
     assert "0 questions answered about 0 runs" not in asked.output
-    assert len((example.root / "labels" / "example-gus-1.jsonl").read_text().splitlines()) == 6
-
-
-def test_a_sheet_stays_as_it_was_drawn(example: DataFolder) -> None:
-    assert label(example, by="hal").exit_code == 0
-    again = label(example, by="hal", questions=200)
-    assert f"{QUESTIONS} questions about" in again.output
-    assert f"Drawn with {QUESTIONS} questions, not 200" in again.output

@@ -10,7 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from analysis.cli.main import main
+from store.runs.data_folder import DataFolder
+from store.runs.labels import DrawQuestion, Label, LabelDraw, LabelFile, write_draw
+from store.runs.ledger import read
 from tests.analysis import made_results
+from tests.analysis.made_labels import HEADER
 from tests.slow_cases import drills_but
 
 
@@ -36,6 +40,27 @@ def quick() -> list[str]:
     return [one for one in examples() if not one.startswith(LONG)]
 
 
+def draw_a_question(data: DataFolder) -> None:
+    """A draw about the only run, which somebody has answered."""
+    (path,) = data.ledgers()
+    run = read(path).started
+    question = DrawQuestion(
+        id="q0",
+        run_id=run.run_id,
+        position=1,
+        arm=run.arm,
+        window="before",
+        persona=run.persona.id,
+        traits=run.persona.traits_hash,
+        own=True,
+        probability=0.1,
+    )
+    header = HEADER.model_copy(update={"runs": (run.run_id,), "name": "first-study-1"})
+    write_draw(data, LabelDraw(header, (), (question,)))
+    label = Label(question="q0", answer="yes", by="anna", at=header.at)
+    assert LabelFile(data, "first-study-1", "anna").add([label]) == 1
+
+
 @pytest.mark.parametrize("example", drills_but(quick(), examples()))
 def test_every_example_works(example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -44,6 +69,8 @@ def test_every_example_works(example: str, tmp_path: Path, monkeypatch: pytest.M
     home = tmp_path / "data" / "studies" / "first-study"
     home.mkdir(parents=True)
     (home / "study.toml").write_text('name = "first-study"\n', encoding="utf-8")
+    if example.startswith("labels"):
+        draw_a_question(DataFolder(tmp_path / "data"))
     rows = "".join(f"r{run},{at},{(run + at) % 3 // 2}\n" for run in range(3) for at in range(100))
     (tmp_path / "views.csv").write_text("run,position,answer\n" + rows, encoding="utf-8")
     told = CliRunner().invoke(main, shlex.split(example))

@@ -20,8 +20,8 @@ from agent.daemon.web import address
 from agent.daemon.web.auth import PICTURES, RequestGate
 from agent.daemon.web.loopback_server import HOST, LoopbackServer, listen
 from agent.explorer.film_jobs import FilmJobs
-from agent.explorer.live_page import LiveRuns
 from agent.explorer.label_desk import LabelDesk
+from agent.explorer.live_page import LiveRuns
 from agent.explorer.page_list import PAGES, NoSuchPage, Pages
 from agent.explorer.report_files import ReportFiles
 from agent.explorer.tiles import read_tiles
@@ -172,8 +172,8 @@ class ExplorerRoutes:
     def _figure(self, request: Request) -> Response:
         try:
             content = self._pages.draw(request.path_params["name"])
-        except NoSuchPage:
-            return _no_picture()
+        except NoSuchPage:  # there is nothing to be drawn of it, which is no mistake of the page
+            return Response(status_code=204)
         return Response(content, media_type="image/png", headers=_NEVER)
 
 

@@ -11,7 +11,9 @@ from agent.explorer.errors import NoSuchPage
 from agent.explorer.exposure_catalogue import DamagedRun
 from agent.explorer.workbench import Workbench
 from agent.study.matrix import log_path
+from analysis.errors import AnalysisError
 from store.api.run_reader import RunReader
+from store.errors import StoreError
 from store.runs import ledger
 from store.runs.ledger import Ledger
 
@@ -125,7 +127,11 @@ def make_summary(bench: Workbench, parts: Mapping[str, Any], _: QueryParams) -> 
     """Return in words what a run shows, as ``agent run`` tells it at its end."""
     from analysis.api.measurement import measure_run
 
-    return measure_run(bench.reader, find_run(bench, parts["run"]).id).summary()
+    run = find_run(bench, parts["run"])
+    try:
+        return measure_run(bench.reader, run.id).summary()
+    except (StoreError, AnalysisError) as error:  # what cannot be said is said, too
+        return str(error)
 
 
 def draw_curve(bench: Workbench, name: str) -> bytes:

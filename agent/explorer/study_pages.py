@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from agent.daemon.web.study_status import count_drawn
 from agent.explorer.errors import NoSuchPage
 from agent.explorer.run_pages import draw
 from agent.explorer.workbench import Workbench
+from agent.study.study_list import ListedStudy, list_studies
+from analysis.errors import AnalysisError
 from store.api.run_reader import RunReader
+from store.errors import StoreError
 from store.jsonl.paths import is_name
 
 if TYPE_CHECKING:
@@ -23,65 +24,60 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StudyPage:
-    """One study: its cells and the runs that were made of them, the newest first."""
+    """One study as lists show it, and the runs that were made of it, the newest first."""
 
-    name: str
-    cells: int
-    """As drawn; 0 where no draw can be read."""
+    listed: ListedStudy
     runs: tuple[RunReader, ...]
     declared: str
     """The study file as it was frozen."""
-    report: str
-    """Path of its report, if it was written."""
 
     @property
-    def complete(self) -> int:
-        """How many cells have a complete run, of each the newest."""
-        return sum(run.status == "complete" for run in self.runs)
+    def name(self) -> str:
+        return self.listed.name
 
     @property
-    def started(self) -> datetime | None:
-        return min((run.started for run in self.runs if run.started), default=None)
-
-    @property
-    def state(self) -> str:
-        """``running``, ``complete``, ``not begun``, or ``interrupted``."""
-        if any(run.status == "running" for run in self.runs):
-            return "running"
-        if not self.runs:
-            return "not begun"
-        return "complete" if 0 < self.cells <= self.complete else "interrupted"
+    def report(self) -> str:
+        """Path of its report, if it was written."""
+        return str(self.listed.report or "")
 
 
 def make_list(bench: Workbench, _: Mapping[str, Any], __: QueryParams) -> tuple[StudyPage, ...]:
     """Return every study, the latest first."""
     runs = bench.reader.runs()
-    return tuple(_read(bench, name, runs) for name in reversed(bench.reader.studies()))
+    listed = {one.name: one for one in list_studies(bench.data)}
+    names = reversed(bench.reader.studies())
+    return tuple(_read(bench, listed.get(name) or _without_file(name), runs) for name in names)
 
 
-def make(bench: Workbench, parts: Mapping[str, Any], _: QueryParams) -> StudyPage:
+def make(bench: Workbench, parts: Mapping[str, Any], query: QueryParams) -> StudyPage:
     """Return one study; raises ``NoSuchPage``."""
-    name = parts["study"]
-    if name not in bench.reader.studies():
-        raise NoSuchPage(f"There is no study {name[:80]!r}.")
-    return _read(bench, name, bench.reader.runs())
+    for study in make_list(bench, parts, query):
+        if study.name == parts["study"]:
+            return study
+    raise NoSuchPage(f"There is no study {parts['study'][:80]!r}.")
 
 
-def _read(bench: Workbench, name: str, runs: list[RunReader]) -> StudyPage:
-    folder = bench.data.study_dir(name)
-    own = tuple(run for run in reversed(runs) if run.study == name)
-    page, declared = folder / "report" / "index.html", folder / "study.toml"
+def _without_file(name: str) -> ListedStudy:
+    """Return a study that runs name and that is not declared here."""
+    return ListedStudy(name, "damaged", problem="Its runs are here, and its study.toml is not.")
+
+
+def _read(bench: Workbench, listed: ListedStudy, runs: list[RunReader]) -> StudyPage:
+    declared = bench.data.study_dir(listed.name) / "study.toml"
     try:
         text = declared.read_text(encoding="utf-8", errors="replace")
     except OSError:
         text = ""
-    report = str(page) if page.is_file() else ""
-    return StudyPage(name, count_drawn(folder / "draws.json"), own, text, report)
+    own = tuple(run for run in reversed(runs) if run.study == listed.name)
+    return StudyPage(listed, own, text)
 
 
 def make_findings(bench: Workbench, parts: Mapping[str, Any], _: QueryParams) -> str:
     """Return in words what a study found, as its report's command prints it."""
-    return _measure(bench, parts["study"]).summary()
+    try:
+        return _measure(bench, parts["study"]).summary()
+    except (StoreError, AnalysisError) as error:  # what cannot be said is said, too
+        return str(error)
 
 
 def draw_curve(bench: Workbench, name: str) -> bytes:

@@ -10,6 +10,7 @@ const page = document.querySelector("#page");
 const progress = document.querySelector(".progress");
 const keys = document.querySelector("#keys");
 const STATE_MS = 1000;
+const NO_TOKEN = "This page needs its token. For the link, type: python -m agent open";
 const FIRST = "frames";
 // What pages start once they are in place, and what ends with them.
 const STARTS = {
@@ -53,7 +54,7 @@ async function show() {
   living?.end();
   living = null;
   shown = location.hash;
-  if (answer.status === 403) return say("This page needs its token. For the link, type: python -m agent open");
+  if (answer.status === 403) return say(NO_TOKEN);
   if (answer.status === 404) return say((await answer.json().catch(() => null))?.error ?? "There is no such page.");
   if (!answer.ok) return say(`The explorer has stopped or failed (${answer.status}). Type: python -m agent open`);
   page.innerHTML = made; // escaped by its template; scripts in it would not run
@@ -65,7 +66,7 @@ async function show() {
   living = STARTS[name]?.(page, state) ?? null;
   scrollTo(0, places.get(location.hash) ?? 0);
   for (const part of page.querySelectorAll("[data-load]")) fill(part);
-  for (const image of page.querySelectorAll("img[data-optional]")) image.addEventListener("error", () => image.remove());
+  for (const image of page.querySelectorAll("img.figure")) image.addEventListener("error", () => image.remove());
 }
 
 async function fill(part) {
@@ -81,20 +82,21 @@ async function fill(part) {
 
 // Follows what is read in the background; a page that was empty until then is shown again.
 async function follow() {
+  clearTimeout(follow.timer);
   const answer = await get("/api/state");
-  if (answer.status === 403) return;
+  if (answer.status === 403) return say(NO_TOKEN);
   if (answer.ok) {
     const before = state;
     state = await answer.json();
     document.body.classList.remove("lost");
     progress.textContent = state.problem || (state.ready ? (state.warm || state.search ? "" : "search is warming up") : `reading ${state.read} of ${state.total} runs`);
-    if (state.ready && !before.ready) await show();
+    if (shown === null || (state.ready && !before.ready)) await show(); // once: it would empty a field
     else living?.follow?.(state);
   } else {
     document.body.classList.add("lost");
     progress.textContent = "The explorer does not answer. Type: python -m agent open";
   }
-  setTimeout(follow, STATE_MS);
+  follow.timer = setTimeout(follow, STATE_MS);
 }
 
 // A form that narrows a page down leads to an address, which can be kept and gone back to.
@@ -150,12 +152,12 @@ document.addEventListener("keydown", (event) => {
 });
 
 addEventListener("hashchange", () => {
-  if (takeToken()) follow();
-  show();
+  if (takeToken()) {
+    shown = null;
+    follow();
+  } else show();
 });
 history.scrollRestoration = "manual";
 takeToken();
-if (await hasToken()) {
-  show();
-  follow();
-} else say("This page needs its token. For the link, type: python -m agent open");
+if (await hasToken()) follow();
+else say(NO_TOKEN);

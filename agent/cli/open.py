@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent.cli.options import data_option
+from agent.cli.options import data_option, data_to_type
 from agent.cli.signals import interruptible
 from store.cli.options import encoder_option
+from store.errors import NothingKept
 from store.terminal.printing import echo
 
 if TYPE_CHECKING:
     from store.api.data_reader import DataReader
+    from store.runs.data_folder import DataFolder
 
 PORT = 7357
 EPILOG = """
@@ -62,7 +64,8 @@ def open_explorer(
             there = read_address(reader.folder.explorer_dir)
             if there is None:
                 raise
-            _show(there.link + page, browser=browser)
+            echo("An explorer of this folder is open already, at this link.", err=True)
+            _show(reader.folder, there.link + page, browser=browser)
             return
         try:
             interruptible(_serve(reader, encoder_name, port, page, browser=browser))
@@ -87,16 +90,25 @@ async def _serve(reader: DataReader, encoder: str, port: int, page: str, *, brow
     from agent.explorer.workbench import Workbench
 
     bench = Workbench(reader, encoder)
-    async with serve(bench, port) as link:
+    command = f"python -m agent open{data_to_type(reader.folder.root)}"
+    async with serve(bench, port, command) as link:
         bench.begin()
-        _show(link + page, browser=browser)
+        if not reader.folder.ledgers():
+            echo(str(NothingKept(reader.folder.root)), err=True)
+        _show(reader.folder, link + page, browser=browser)
         echo("Ctrl-C ends it.", err=True)
         await asyncio.Event().wait()
 
 
-def _show(link: str, *, browser: bool) -> None:
+def _show(data: DataFolder, link: str, *, browser: bool) -> None:
     import webbrowser
 
+    from agent.daemon.web.address import write_way_in
+
     echo(link)
-    if browser and not webbrowser.open(link):
+    if not browser:
+        return
+    # what a browser is started with can be read by every user of the machine
+    way_in = write_way_in(data.explorer_dir, link)
+    if not webbrowser.open(way_in.absolute().as_uri()):
         echo("No browser could be opened. Open this link in one.", err=True)

@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 from agent.daemon.web import address
 from agent.daemon.web.auth import PICTURES, RequestGate
 from agent.daemon.web.loopback_server import HOST, LoopbackServer, listen
+from agent.explorer.address_numbers import read_whole
 from agent.explorer.film_jobs import FilmJobs
 from agent.explorer.label_desk import LabelDesk
 from agent.explorer.live_page import LiveRuns
@@ -43,20 +44,22 @@ _NEVER = {"Cache-Control": "no-store"}
 
 
 @contextlib.asynccontextmanager
-async def serve(bench: Workbench, port: int) -> AsyncIterator[str]:
+async def serve(
+    bench: Workbench, port: int, command: str = "python -m agent open"
+) -> AsyncIterator[str]:
     """Serve a workbench for as long as the context lasts; yields the link to it.
 
     The link's token is a new one each time: who takes over the port of an explorer that has ended
     can read what its page kept, and nothing with it.
     """
-    listener = listen(port, "Type: python -m agent open --port 0")
+    listener = listen(port, f"Type: {command} --port 0")
     url = f"http://{HOST}:{listener.getsockname()[1]}"
     at = address.write_address(bench.data.explorer_dir, url, fresh=True)
     key = secrets.token_urlsafe(16)
     routes = ExplorerRoutes(bench, key)
     site = Starlette(routes=routes.routes(), exception_handlers={StoreError: _refuse})
     public = {"/", *(f"/{name}" for name in (*_own_files(), *_SHARED))}
-    server = LoopbackServer(RequestGate(site, at.token, public, "python -m agent open", key))
+    server = LoopbackServer(RequestGate(site, at.token, public, command, key))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield at.link
@@ -125,7 +128,7 @@ class ExplorerRoutes:
         pairs = [pair for pair in request.query_params.multi_items() if pair[0] != "from"]
         start = request.query_params.get("from", "0")
         found = self._bench.find(pairs)
-        tiles = read_tiles(found, int(start) if start.isdecimal() else 0)
+        tiles = read_tiles(found, read_whole(start) or 0)
         return JSONResponse(tiles, headers=_NEVER)
 
     def _many_small(self, request: Request) -> Response:

@@ -167,7 +167,7 @@ class CatalogueReader:
     def refresh(self) -> ExposureCatalogue:
         """Read what is new, and return everything; raises ``DataUnreadable``."""
         with self._lock:
-            stamps = {path: _stamp(path) for path in self._data.ledgers()}
+            stamps = {path: read_stamp(path) for path in self._data.ledgers()}
             settled, rows = self._settled
             if rows is None or any(stamps.get(path) != stamp for path, stamp in settled.items()):
                 self._read_all(stamps)
@@ -229,7 +229,7 @@ class CatalogueReader:
         return ExposureCatalogue(order_runs(rows, order), self._alike, damaged)
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def read_stamp(path: Path) -> tuple[int, int]:
     """What tells a ledger that has changed; a missing one is ``(0, 0)``."""
     try:
         found = path.stat()

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from agent.daemon.web.auth import PICTURES
+from agent.explorer.address_numbers import read_whole
 from agent.explorer.errors import FilmFailed, NoSuchPage
 from agent.explorer.film_export import FILM_KINDS, FilmRequest, choose_strips, make_film
 from agent.explorer.film_strips import StripAddress
@@ -128,16 +129,16 @@ def read_request(query: Mapping[str, str]) -> FilmRequest:
     a, b = query.get("a", ""), query.get("b", "")
     kind = FILM_KINDS.get(query.get("kind", ""))
     speed = query.get("speed", str(SPEEDS[1]))
-    first, last = query.get("first") or "0", query.get("last") or ""
-    numbers = first.isdecimal() and (not last or last.isdecimal()) and speed.isdecimal()
-    if not (a and b and kind and numbers) or int(speed) not in SPEEDS:
+    first, last = read_whole(query.get("first") or "0"), read_whole(query.get("last") or "0")
+    wanted = read_whole(speed)
+    if not (a and b and kind) or first is None or last is None or wanted not in SPEEDS:
         raise FilmFailed("This is no export that could be made. Choose again.")
     return FilmRequest(
         StripAddress.read(a),
         StripAddress.read(b),
         kind[0],
-        int(first),
-        int(last) if last else None,
-        int(speed),
+        first,
+        last if query.get("last") else None,
+        wanted,
         query.get("blur") == "1",
     )

@@ -61,7 +61,7 @@ PAGES: dict[str, Page] = {
     "live": Page("live", "live.html", live_page.make),
     "labels": Page("labels", "labels.html", label_pages.make_list),
     "label": Page("labels/{draw}", "label.html", label_pages.make),
-    "step": Page("step/{run}/{position:int}", "step.html", step_page.make),
+    "step": Page("step/{run}/{position}", "step.html", step_page.make),
 }
 FIGURES: dict[str, Callable[[Workbench, str], bytes]] = {
     "run": run_pages.draw_curve,
@@ -86,6 +86,7 @@ class Pages:
             whole=lambda sha256: f"/pictures/whole/{sha256}.jpg?key={key}",
             figure=lambda kind, name: f"/pictures/figure/{kind}/{quote(name)}.png?key={key}",
             link=_link,
+            piece=_path,
             reports=ReportFiles(bench.data, key),
             count_of=count_of,
         )
@@ -114,9 +115,13 @@ class Pages:
 
 def _link(*parts: str | int, **query: str | None) -> str:
     """Return the address of a page within the explorer."""
-    path = "/".join(quote(str(part), safe="") for part in parts)
+    path = _path(*parts)
     given = {name: value for name, value in query.items() if value is not None}
     return f"#/{path}" + (f"?{urlencode(given)}" if given else "")
+
+
+def _path(*parts: str | int) -> str:
+    return "/".join(quote(str(part), safe="") for part in parts)
 
 
 def _moment(at: datetime | None) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from agent.explorer.address_numbers import read_whole
 from agent.explorer.errors import NoSuchPage
 from agent.explorer.film_strips import (
     StripAddress,
@@ -73,7 +74,9 @@ def make(bench: Workbench, _: Mapping[str, Any], query: QueryParams) -> PairPage
     if not pair.positions:
         raise NoSuchPage("Neither run has a video yet.")
     asked = query.get("at", "")
-    at = int(asked) if asked.isdecimal() and int(asked) in pair.positions else pair.positions[0]
+    at = read_whole(asked)
+    if at not in pair.positions:
+        at = pair.positions[0]
     return PairPage(a, b, pair, _with(first, a, pair.a.title), _with(second, b, pair.b.title), at)
 
 

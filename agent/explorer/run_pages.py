@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.explorer.errors import NoSuchPage
 from agent.explorer.exposure_catalogue import DamagedRun
+from agent.explorer.film_strips import list_marks
 from agent.explorer.workbench import Workbench
 from agent.study.matrix import log_path
 from analysis.errors import AnalysisError
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
 
 _MOST = 500
+STRIP = 400
+"""Videos of a run that its own page shows; the grid has all."""
 _LOG_BYTES = 20_000
 FILTERS = ("platform", "persona", "arm", "model", "study", "status")
 
@@ -102,8 +105,14 @@ class RunPage:
         return self.kept.finished.at if self.kept.finished else None
 
     @property
+    def marks(self) -> tuple[str, ...]:
+        """What makes the feed or the answers other than a real site's."""
+        first = self.kept.started
+        return list_marks(first.platform, first.config, first.model)
+
+    @property
     def strip(self) -> list[tuple[int, str | None, str, str]]:
-        """Return each video's position, frame, answer (or why there is none) and window."""
+        """Return position, frame, answer (or why there is none) and window of the first videos."""
         return [
             (
                 step.position,
@@ -111,14 +120,14 @@ class RunPage:
                 step.excluded or step.judgement.answer or step.judgement.missing or "none",
                 step.phase,
             )
-            for step in self.kept.seen
+            for step in self.kept.seen[:STRIP]
         ]
 
 
 def make(bench: Workbench, parts: Mapping[str, Any], _: QueryParams) -> RunPage:
     """Read a run; raises ``RunNotFound`` and ``DamagedLedger``."""
     run = find_run(bench, parts["run"])
-    kept = ledger.read(run.path)
+    kept = bench.read_ledger(run.path)
     page = run.path.parent / "report" / "index.html"
     return RunPage(run, kept, str(page) if page.is_file() else "", _read_log(bench, run, kept))
 

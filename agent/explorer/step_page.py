@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent.evaluation.rejudge import persona_of
+from agent.explorer.address_numbers import read_whole
 from agent.explorer.errors import NoSuchPage
+from agent.explorer.film_strips import list_marks
 from agent.explorer.run_pages import find_run
 from agent.explorer.workbench import Workbench
 from personas import strategies
@@ -15,10 +17,8 @@ from personas.errors import PersonaError
 from personas.strategies import Order, Prompt
 from store.api.run_reader import RunReader
 from store.errors import StoreError
-from store.runs import ledger
 from store.runs.ledger import Ledger
 from store.runs.ledger_lines import ObservedVideo, RunStarted, Step
-from store.runs.recorded_model_names import invents
 from store.runs.rejudgements import (
     RejudgedAnswer,
     RejudgementHeader,
@@ -75,9 +75,9 @@ class StepPage:
         return self.prompt is not None and self.prompt.sha256 in self.started.prompts.values()
 
     @property
-    def made_up(self) -> bool:
-        """Whether the answers of this run were invented, without a look at a picture."""
-        return invents(self.started.model)
+    def marks(self) -> tuple[str, ...]:
+        """What makes the feed or the answers other than a real site's."""
+        return list_marks(self.started.platform, self.started.config, self.started.model)
 
     @property
     def fields(self) -> tuple[VideoField, ...]:
@@ -99,12 +99,13 @@ def _in_words(value: object) -> object:
 def make(bench: Workbench, parts: Mapping[str, Any], _: QueryParams) -> StepPage:
     """Read a step; raises ``NoSuchPage``, ``DamagedLedger``."""
     run = find_run(bench, parts["run"])
-    kept = ledger.read(run.path)
+    kept = bench.read_ledger(run.path)
     positions = [step.position for step in kept.seen]
-    if parts["position"] not in positions:
-        raise NoSuchPage(f"Run {run.id} has no video {parts['position']}; it has {len(positions)}.")
-    at = positions.index(parts["position"])
-    later, unreadable = _later(run, parts["position"])
+    position = read_whole(parts["position"])
+    if position is None or position not in positions:
+        raise NoSuchPage(f"Run {run.id} has no such video; it has {len(positions)}.")
+    at = positions.index(position)
+    later, unreadable = _later(run, position)
     return StepPage(
         run,
         kept.started,

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agent.explorer.errors import NoSuchPage
+from agent.explorer.film_strips import list_marks
 from agent.explorer.run_pages import draw
 from agent.explorer.workbench import Workbench
 from agent.study.study_list import ListedStudy, list_studies
@@ -30,6 +31,8 @@ class StudyPage:
     runs: tuple[RunReader, ...]
     declared: str
     """The study file as it was frozen."""
+    marks: tuple[str, ...] = ()
+    """What makes its feeds or its answers other than those of real sites."""
 
     @property
     def name(self) -> str:
@@ -69,7 +72,13 @@ def _read(bench: Workbench, listed: ListedStudy, runs: list[RunReader]) -> Study
     except OSError:
         text = ""
     own = tuple(run for run in reversed(runs) if run.study == listed.name)
-    return StudyPage(listed, own, text)
+    marks = {
+        mark
+        for note in bench.catalogue.runs
+        if note.started.study == listed.name
+        for mark in list_marks(note.started.platform, note.started.config, note.started.model)
+    }
+    return StudyPage(listed, own, text, tuple(sorted(marks)))
 
 
 def make_findings(bench: Workbench, parts: Mapping[str, Any], _: QueryParams) -> str:

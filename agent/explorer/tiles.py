@@ -9,6 +9,7 @@ import numpy as np
 from agent.explorer.exposure_catalogue import ANSWERS
 from agent.explorer.workbench import FrameResult
 from analysis.data.exposures import EXCLUDED, MISSING, PHASES
+from store.runs.recorded_model_names import invents
 
 BLOCK = 120
 """Tiles of one answer."""
@@ -42,6 +43,7 @@ def _tile(found: FrameResult, row: int) -> dict[str, Any]:
         "out": EXCLUDED[int(views.excluded[row])],
         "phase": PHASES[int(views.phase[row])],
         "persona": run.persona,
+        "made": invents(run.model),
         "p": None if np.isnan(p_yes) else round(p_yes, 2),
         "caption": (seen.caption[row] or "")[:_CAPTION],
         "alike": None

@@ -7,16 +7,20 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from agent.explorer.exposure_catalogue import CatalogueReader, ExposureCatalogue, Ints
+from agent.explorer.address_numbers import read_whole
+from agent.explorer.exposure_catalogue import CatalogueReader, ExposureCatalogue, Ints, read_stamp
 from agent.explorer.frame_query import FrameQuery, FrameSelection, rank, select
 from agent.explorer.pictures import SmallPictures
 from agent.explorer.warm_search import Resemblance, WarmSearch
 from store.api.data_reader import DataReader
 from store.errors import StoreError
 from store.frames.frame_store import FrameStore
+from store.runs import ledger
+from store.runs.ledger import Ledger
 
 _SELECTIONS = 32
 _FRESH_S = 1.0
@@ -54,10 +58,22 @@ class Workbench:
         self.ledgers = CatalogueReader(self.data)
         self._results: OrderedDict[tuple[int, Pairs], FrameResult] = OrderedDict()
         self._lock = threading.Lock()
+        self._last: tuple[Path, tuple[int, int], Ledger] | None = None
         self._looked = -_FRESH_S
         self._reading: threading.Thread | None = None
         self.problem = ""
         """Why the data folder cannot be read, in a sentence."""
+
+    def read_ledger(self, path: Path) -> Ledger:
+        """Read a ledger, or return it as it was read last if it has not changed since."""
+        stamp = read_stamp(path)
+        with self._lock:
+            last = self._last
+        if last is None or last[:2] != (path, stamp):
+            last = path, stamp, ledger.read(path)
+            with self._lock:
+                self._last = last
+        return last[2]
 
     def begin(self) -> None:
         """Read the data folder in the background, unless that is under way or was just done."""
@@ -96,6 +112,12 @@ class Workbench:
             return known
         found = self._find(catalogue, asked)
         with self._lock:
+            if found.catalogue is not self.ledgers.shown:
+                return found  # the folder has gone on: a result holds all of its catalogue
+            for old in [
+                one for one, kept in self._results.items() if kept.catalogue is not catalogue
+            ]:
+                del self._results[old]
             self._results[key] = found
             while len(self._results) > _SELECTIONS:
                 self._results.popitem(last=False)
@@ -123,5 +145,6 @@ class Workbench:
         if name := asked.get("picture"):
             return self.search.find_picture(catalogue, name)
         run, _, position = asked["like"].rpartition("/")
-        row = catalogue.places.get((run, int(position) if position.isdecimal() else -1), -1)
+        at = read_whole(position)
+        row = -1 if at is None else catalogue.places.get((run, at), -1)
         return self.search.find_frame(catalogue, row)

@@ -238,7 +238,7 @@ def _everything(root: Path) -> Iterator[Path]:
 
 def _is_secret(parts: tuple[str, ...]) -> bool:
     return parts[:1] in (("profiles",), ("pseudonyms.key",)) or (
-        parts[:1] == ("daemon",) and parts[-1] == "address.json"
+        parts[:1] == ("daemon",) and parts[-1] in ("address.json", "open.html")
     )
 
 

@@ -6,6 +6,7 @@ may steer it, so only its owner can.
 
 from __future__ import annotations
 
+import html
 import os
 import secrets
 from pathlib import Path
@@ -18,6 +19,7 @@ from store.jsonl.atomic import TEMPORARY, make_folder
 from store.jsonl.locks import holder
 
 FILE, LOCK = "address.json", "lock"
+WAY_IN = "open.html"
 
 
 class Address(FrozenValue):
@@ -49,15 +51,27 @@ def write_address(folder: Path, url: str, *, fresh: bool = False) -> Address:
     """Keep the address in a folder, with the token of before or, if asked for, a fresh one."""
     before = None if fresh else read_address(folder)
     address = Address(url=url, token=before.token if before else secrets.token_urlsafe(32))
-    make_folder(folder)
-    path = folder / FILE
-    temporary = path.with_name(f".{FILE}{TEMPORARY}")
+    _write_own(folder / FILE, address.model_dump_json())
+    return address
+
+
+def write_way_in(folder: Path, link: str) -> Path:
+    """Write a page that leads to a link, for its owner alone; raises ``DataUnwritable``."""
+    to = html.escape(link, quote=True)
+    page = f'<!doctype html><meta http-equiv="refresh" content="0;url={to}"><a href="{to}">Open</a>'
+    return _write_own(folder / WAY_IN, page)
+
+
+def _write_own(path: Path, text: str) -> Path:
+    """Write a file that only its owner can read; raises ``DataUnwritable``."""
+    make_folder(path.parent)
+    temporary = path.with_name(f".{path.name}{TEMPORARY}")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             os.fchmod(descriptor, 0o600)
-            file.write(address.model_dump_json())
+            file.write(text)
         temporary.replace(path)
     except OSError as error:  # the old one stays, and with it the token
         raise DataUnwritable(path, error.strerror or str(error)) from None
-    return address
+    return path

@@ -150,7 +150,7 @@ export class FrameGrid {
     const foot = document.createElement("span");
     const answer = document.createElement("b");
     answer.textContent = told.out || told.missing || ANSWERS[told.answer];
-    foot.append(answer, told.p === null ? "" : ` ${told.p.toFixed(2)}`);
+    foot.append(answer, told.p === null ? "" : ` ${told.p.toFixed(2)}`, told.made ? " made up" : "");
     const who = document.createElement("small");
     who.textContent = told.alike === null ? `${told.persona}, ${told.phase} ${told.position}` : `${told.persona}, alike ${told.alike.toFixed(2)}`;
     foot.append(who);

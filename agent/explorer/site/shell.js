@@ -30,6 +30,17 @@ function address() {
   return { path: path || FIRST, name: (path || FIRST).split("/")[0], query };
 }
 
+// A piece of a page, and nothing else that an address could lead to: where it ends up, it is markup.
+async function getPiece(path) {
+  const isOdd = path.split("?")[0].split("/").some((part) => /^(\.|%2e){0,2}$/i.test(part) || /\\|%5c|%2f/i.test(part));
+  if (isOdd) return { status: 404, told: "There is no such page." };
+  const answer = await get(`/page/${path}`);
+  const isPiece = answer.ok && answer.headers.get("content-type")?.startsWith("text/html") && new URL(answer.url).pathname.startsWith("/page/");
+  if (isPiece) return { status: 200, made: await answer.text() };
+  const told = answer.ok ? null : (await answer.json().catch(() => null))?.error;
+  return { status: answer.ok ? 404 : answer.status, told: told ?? "There is no such page." };
+}
+
 export function tell(sentence) {
   const said = document.querySelector("#said");
   said.textContent = sentence;
@@ -47,17 +58,16 @@ function say(text, style = "empty") {
 async function show() {
   const { path, name, query } = address();
   const turn = ++asked;
-  const answer = await get(`/page/${path}${query && `?${query}`}`);
-  const made = answer.ok ? await answer.text() : ""; // until it is there, the page before hears keys
+  const piece = await getPiece(`${path}${query && `?${query}`}`); // the page before hears keys meanwhile
   if (turn !== asked) return;
   if (shown !== null) places.set(shown, scrollY);
   living?.end();
   living = null;
   shown = location.hash;
-  if (answer.status === 403) return say(NO_TOKEN);
-  if (answer.status === 404) return say((await answer.json().catch(() => null))?.error ?? "There is no such page.");
-  if (!answer.ok) return say(`The explorer has stopped or failed (${answer.status}). Type: python -m agent open`);
-  page.innerHTML = made; // escaped by its template; scripts in it would not run
+  if (piece.status === 403) return say(NO_TOKEN);
+  if (piece.status === 404) return say(piece.told);
+  if (piece.status !== 200) return say(`The explorer has stopped or failed (${piece.status}). Type: python -m agent open`);
+  page.innerHTML = piece.made; // escaped by its template; scripts in it would not run
   page.dataset.page = name;
   document.title = `${page.querySelector("h1")?.textContent.trim() || "Frames"} – feedsway`;
   for (const link of document.querySelectorAll("[data-page]")) {
@@ -70,12 +80,12 @@ async function show() {
 }
 
 async function fill(part) {
-  const answer = await get(`/page/${part.dataset.load}`);
-  if (answer.ok) part.innerHTML = await answer.text();
+  const piece = await getPiece(part.dataset.load);
+  if (piece.status === 200) part.innerHTML = piece.made;
   else {
     const told = document.createElement("p");
     told.className = "soft";
-    told.textContent = (await answer.json().catch(() => null))?.error ?? "It could not be computed.";
+    told.textContent = piece.told ?? "It could not be computed.";
     part.replaceChildren(told);
   }
 }

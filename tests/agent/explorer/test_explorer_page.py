@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -302,3 +303,52 @@ def test_hostile_texts_do_nothing_on_any_page(visit: Visit, hostile: DataFolder)
         assert page.evaluate("window.hit") is None
         assert page.locator("#page, #keys").count() == 2
         assert page.locator("script").count() == 1
+        page.goto("about:blank")
+
+
+REDIRECT = "<meta http-equiv=refresh content='0;url=http://127.0.0.1:9/plain'>"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "#/../api/tiles",
+        "#/%2e%2e/api/tiles",
+        "#/x/../../api/tiles",
+        "#/..\\api/tiles",
+        "#/%2E./api/tiles?from=0",
+        "#/.%2e%2fapi%2ftiles",
+        "#//../api/state",
+    ],
+)
+def test_an_address_puts_nothing_but_pages_in_place(
+    visit: Visit, tmp_path: Path, address: str
+) -> None:
+    """Captions in JSON are text there; as a page they would be markup, and lead elsewhere."""
+    data = DataFolder(tmp_path / "data")
+    with LedgerWriter(data.ledger_path("r1"), fsync=False) as writer:
+        writer.append(started("r1"))
+        writer.append(step(0, video=Video(id="v", caption=REDIRECT + "<h1>Session expired</h1>")))
+        writer.append(finished(1))
+    with served_explorer(data) as link, client_of(link) as owner:
+        wait_until(owner, "ready")
+        page = visit(link)
+        result(page, "1 video")
+        page.evaluate("(to) => { location.hash = to; }", address)
+        page.locator("#page .empty", has_text="There is no such page").wait_for()
+        assert page.locator("h1, meta[http-equiv]").count() == 0
+        assert page.url.startswith(link.partition("/#")[0])
+        page.goto("about:blank")
+
+
+def test_what_is_typed_while_everything_is_still_being_read_stays(
+    visit: Visit, data: DataFolder
+) -> None:
+    with served_explorer(data) as link:
+        page = visit(link)
+        result(page, "603 videos")
+        field = page.get_by_label("What pictures show")
+        field.fill("half a sent")
+        page.wait_for_timeout(2500)  # two rounds of news
+        assert field.input_value() == "half a sent"
+        page.goto("about:blank")  # before the explorer ends, which the page would tell

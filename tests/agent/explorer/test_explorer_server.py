@@ -13,7 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+import store
 from agent.daemon.web.address import read_address
+from agent.explorer.workbench import Workbench
+from analysis.examples.study import write_example
 from store import encoders
 from store.privacy.forget import forget
 from store.privacy.forget_plan import Request
@@ -29,7 +32,7 @@ from tests.agent.explorer.served_explorer import (
     served_explorer,
     wait_until,
 )
-from tests.store.samples import START, ColourEncoder, fault, jpeg, keep_run
+from tests.store.samples import START, ColourEncoder, fault, jpeg, keep_run, step
 
 COLOURS = ["red", "blue", "green", "red", "yellow", "white"]
 
@@ -111,7 +114,11 @@ def test_tiles_are_the_videos_that_a_filter_leaves(owner: httpx.Client) -> None:
     assert captions(answer) == ["a blue thing", "a yellow thing"]
     assert captions(owner.get("/api/tiles?from=6")) == ["a yellow thing", "a white thing"]
     assert owner.get("/api/tiles?from=nonsense").json()["from"] == 0
-    assert owner.get("/api/tiles?from=99999999999999999999").json()["tiles"] == []
+    assert owner.get("/api/tiles?from=999999999999").json()["tiles"] == []
+    many = "9" * 5000
+    assert owner.get(f"/api/tiles?from={many}").json()["from"] == 0
+    assert owner.get(f"/api/tiles?like=r1/{many}").json()["problem"]
+    assert owner.get(f"/page/step/r1/{many}").status_code == 404
 
 
 def test_a_text_finds_the_pictures_that_show_it_and_a_filter_holds(owner: httpx.Client) -> None:
@@ -201,11 +208,47 @@ def test_pages_tell_what_the_ledger_tells(owner: httpx.Client, data: DataFolder)
             ]
         )
     page = owner.get("/page/step/r1/1").text
-    for part in ("a blue thing", "scripted/other", "0.875", "I surf.", "made up", "8.10 s"):
+    for part in ("a blue thing", "scripted/other", "0.875", "I surf.", "made-up answers", "8.10 s"):
         assert part in page, part
     assert '#/step/r1/0"' in page
     assert '#/step/r1/2"' in page
     assert "colours" in owner.get("/page/studies").text
+
+
+def test_made_up_answers_are_marked_wherever_they_are_shown(owner: httpx.Client) -> None:
+    for path in ("run/r1", "step/r1/0", "study/colours"):
+        assert "made-up answers" in owner.get(f"/page/{path}").text, path
+    assert owner.get("/api/tiles").json()["tiles"][0]["made"] is True
+
+
+def test_results_hold_no_catalogue_of_before(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path / "data")
+    keep_run(data, "r1", ["red"], end=False)
+    with store.open(data.root) as reader:
+        bench = Workbench(reader)
+        for position in range(1, 6):
+            bench.ledgers.refresh()
+            assert len(bench.find([]).rows) == position
+            with LedgerWriter(data.ledger_path("r1"), fsync=False) as writer:
+                writer.append(step(position))
+        assert len(bench._results) == 1
+
+
+def test_a_study_counts_cells_and_not_runs(tmp_path: Path) -> None:
+    """A cell whose run was begun anew has two runs, of which the newest counts."""
+    data = write_example(tmp_path / "data")
+    whole = [run for run in data.runs() if run.status == "complete" and run.started]
+    again = whole[0].started
+    assert again is not None
+    with LedgerWriter(data.ledger_path("again"), fsync=False) as writer:
+        at = again.at.replace(year=again.at.year + 1)
+        writer.append(again.model_copy(update={"run_id": "again", "at": at}))
+    with served_explorer(data) as link, client_of(link) as owner:
+        page = owner.get("/page/study/example").text
+        assert len(whole) == 11
+        assert "10 of 12 runs complete" in page
+        assert "interrupted" in page
+        assert "persona" in page
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,7 @@ def _instagram_entry(entry: Entry) -> ImportedVideo | None:
 def _instagram_creator(entry: Entry) -> str | None:
     """Return the word that names the creator; any other may be a caption or a song.
 
-    It has a label that says so, or is the one word of a map of two, beside the time.
+    It has a label that says so, or stands in a map with nothing else but the time.
     """
     told = entry.get("string_map_data")
     fields = told if isinstance(told, dict) else {}
@@ -190,8 +190,15 @@ def _instagram_creator(entry: Entry) -> str | None:
     for label, field in labels:
         if isinstance(label, str) and label in _CREATOR_LABELS and (name := _handle(field)):
             return name
-    names = [name for field in fields.values() if (name := _handle(field))]
-    return names[0] if len(fields) <= 2 and len(names) == 1 else None
+    if len(fields) != 2:
+        return None
+    one, other = fields.values()
+    return _word_beside_time(one, other) or _word_beside_time(other, one)
+
+
+def _word_beside_time(word: Any, time: Any) -> str | None:
+    is_time = isinstance(time, dict) and not time.get("value") and _moment(time.get("timestamp"))
+    return _handle(word) if is_time else None
 
 
 def _handle(field: Any) -> str | None:

@@ -126,7 +126,7 @@ def test_two_histories_stand_beside_one_report(data: DataFolder) -> None:
 
 
 def test_no_template_prints_what_an_if_without_an_else_leaves_open() -> None:
-    """Printed, it is a fault: each page is made with names that must be defined."""
+    """Pages print nothing that is undefined: such an if is a traceback, and there is no report."""
     found = list(REPORT.parent.rglob("*.html"))
     assert len(found) > 5
     for path in found:

@@ -155,7 +155,10 @@ def test_of_instagram_s_words_only_the_creator_s_are_kept(more: Any, author: str
     ("fields", "author"),
     [
         ({"Forfatter": {"value": "anna.x"}, "Tid": {"timestamp": 1700000000}}, "anna.x"),
+        ({"Tid": {"value": "", "timestamp": 1700000000}, "Forfatter": {"value": "a.x"}}, "a.x"),
+        ({"Caption": {"value": "Divorced"}}, None),
         ({"Caption": {"value": "Divorced"}, "Audio": {"value": "MySong"}}, None),
+        ({"Caption": {"value": "Divorced"}, "x": {"value": "My", "timestamp": 1700000000}}, None),
         ({"Caption": {"value": "Divorced"}, "Time": {"timestamp": 1}, "URL": {"href": ""}}, None),
         ({"Caption": {"value": "Divorced"}, "Author": {"value": "anna.x"}, "Time": {}}, "anna.x"),
     ],
@@ -191,7 +194,7 @@ def test_no_word_of_a_video_is_written_by_an_import(tmp_path: Path) -> None:
 @pytest.mark.parametrize("activity", ["Your Activity", "Activity"])
 def test_an_empty_section_does_not_hide_a_full_one(section: str, activity: str) -> None:
     videos = samples.tiktok(4)["Your Activity"]["Watch History"]
-    empty = {name: {"VideoList": []} for name in ("Watch History", "Video Browsing History")}
+    empty: Any = {name: {"VideoList": []} for name in ("Watch History", "Video Browsing History")}
     told: dict[str, Any] = {"Your Activity": dict(empty), "Activity": dict(empty)}
     told[activity][section] = videos
     assert len(parse_donation(told).videos) == 4

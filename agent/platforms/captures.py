@@ -14,7 +14,7 @@ from typing import Any
 
 from agent.platforms import feed_items, instagram, tiktok
 from store.dataset.imported_run import ImportedVideo
-from store.dataset.watch_history import BadHistory, WatchHistory
+from store.dataset.watch_history import BadHistory, WatchHistory, is_possible_time
 from store.dataset.zeeschuimer import SITES
 from store.runs.ledger_lines import Exclusion, Video
 from store.untrusted.json_files import BadLines, read_json_lines
@@ -83,9 +83,10 @@ def _read(line: Any) -> tuple[str, str, ImportedVideo | None]:
 def _collected(told: Any) -> datetime | None:
     milliseconds = feed_items.count(told)
     try:
-        return None if not milliseconds else datetime.fromtimestamp(milliseconds / 1000, UTC)
+        at = datetime.fromtimestamp((milliseconds or 0) / 1000, UTC)
     except (ValueError, OverflowError, OSError):
         return None
+    return at if is_possible_time(at) else None
 
 
 def _exclusion(video: Video) -> Exclusion | None:

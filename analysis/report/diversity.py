@@ -35,7 +35,8 @@ class Variety:
     window: str
     videos: int
     repeats: Estimate
-    """Videos that the same run, or account, had shown before, in % of all that were shown."""
+    """Videos that the same run, or account, had shown before, in % of all that were shown. Of a
+    history, those that the same stretch had."""
     yes: Estimate
     yes_new: Estimate
     creators: Estimate  # different creators in a sample of ``sample`` videos

@@ -1,8 +1,8 @@
 """Watch histories of people beside the feeds of personas: the same measures of variety.
 
 A history is longer than a window, and most measures depend on length. So it is cut into stretches
-as long as the report's median window, and each measure is a mean over stretches. Stretches of one
-person are not independent: there is no interval.
+as long as the report's median window, and each measure is a mean over stretches. A stretch is
+measured by itself. Stretches of one person are not independent: there is no interval.
 """
 
 from __future__ import annotations
@@ -67,9 +67,10 @@ def _variety(
     author = beside.seen.author[at][rows]
     count = max(1, len(rows) // length)
     cuts = [slice(n * length, (n + 1) * length) for n in range(count)]
-    repeats = [100 * float((run.repeat[rows][cut] > 0).mean()) for cut in cuts] if named else []
+    stretches = [video[cut].tolist() for cut in cuts] if named else []
+    repeats = [100 * (1 - len(set(names)) / len(names)) for names in stretches]
     creators = [rarefied(_counts(author[cut].tolist()), sample) for cut in cuts]
-    shared = _shared([frozenset(video[cut].tolist()) for cut in cuts], windows) if named else NAN
+    shared = _shared([frozenset(names) for names in stretches], windows) if named else NAN
     return Variety(
         arm=run.runs[0].persona,
         window=STRETCHES,

@@ -10,7 +10,7 @@ Shapes, as public importers of such files know them (names of keys only):
 
 Sources: ``d3i-infra/data-donation-task`` (``packages/python/port/platforms/``). Nothing else of a
 file is read, and nothing is kept but ids, times and creators. Keys that a site translates are not
-relied on.
+relied on, save where a word is a creator's name only because its label says so.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from store.dataset.imported_run import ImportedVideo
-from store.dataset.watch_history import UNNAMED, BadHistory, WatchHistory
+from store.dataset.watch_history import UNNAMED, BadHistory, WatchHistory, is_possible_time
 from store.runs.ledger_lines import Video
 from store.untrusted.json_files import parse_json
 from store.untrusted.size_limits import read_file
@@ -46,7 +46,6 @@ _REMARKS = {
     "youtube": "YouTube does not tell Shorts from other videos in this file: all are kept.",
     "instagram": "Where Instagram names no video, repeats and what is shared are not known.",
 }
-_EARLIEST, _LATEST = 2005, 2100
 _LONGEST_URL = 2_000
 _TIKTOK_LINK = re.compile(r"(?:/@([\w.]{1,60}))?(?:/share)?/(?:video|photo)/(\d{1,30})/?", re.ASCII)
 _CHANNEL = re.compile(r"/channel/([\w-]{10,60})", re.ASCII)
@@ -55,6 +54,13 @@ _SHORT = re.compile(r"/shorts/([\w-]{11})/?", re.ASCII)
 _REEL = re.compile(r"/(?:[\w.]{1,60}/)?(?:reels?|p|tv)/([\w-]{5,40})/?", re.ASCII)
 _PROFILE = re.compile(r"/(?:_u/)?([\w.]{1,60})/?", re.ASCII)
 _HANDLE = re.compile(r"[\w.]{1,60}", re.ASCII)
+_CREATOR_LABELS = frozenset(
+    {"Username", "Gebruikersnaam", "Nutzername", "Benutzername", "Nazwa użytkownika"}
+    | {"Kullanıcı adı", "اسم المستخدم", "Имя пользователя", "Nome utente", "Nume de utilizator"}
+    | {"Nombre de usuario", "Emri i përdoruesit"}
+    | {"Author", "Auteur", "Autor", "Yazar", "الكاتب", "Автор", "Autore"}
+)
+"""In the languages that public importers know."""
 
 Entry = dict[str, Any]
 
@@ -101,8 +107,9 @@ Parser = Callable[[Entry], ImportedVideo | None]
 def _find(told: Any) -> tuple[str, Sequence[Any], Parser]:
     """Return the site, the entries of its history, and what reads one."""
     if isinstance(told, dict):
-        for listed in _tiktok_lists(told):
-            return "tiktok", listed, _tiktok_entry
+        lists = list(_tiktok_lists(told))
+        if lists:
+            return "tiktok", next(filter(None, lists), []), _tiktok_entry
         watched = told.get("impressions_history_videos_watched")
         if isinstance(watched, list):
             return "instagram", watched, _instagram_entry
@@ -152,11 +159,11 @@ def _youtube_entry(entry: Entry) -> ImportedVideo | None:
 
 
 def _instagram_entry(entry: Entry) -> ImportedVideo | None:
-    """Read a video by the look of its values: labels are in the user's language.
+    """Read a video by its addresses, and by the words that name its creator.
 
     Many a file names the creator only. Such a video has no id here.
     """
-    id_, author, plain, times = "", None, [], [entry.get("timestamp")]
+    id_, author, times = "", None, [entry.get("timestamp")]
     for value in _values(entry):
         times.append(value.get("timestamp"))
         for text in (value.get("href"), value.get("value")):
@@ -165,14 +172,38 @@ def _instagram_entry(entry: Entry) -> ImportedVideo | None:
                 id_ = id_ or reel[1]
             elif profile := _PROFILE.fullmatch(path):
                 author = author or profile[1]
-            elif isinstance(text, str) and _HANDLE.fullmatch(text):
-                plain.append(text)
     at = next((moment for time in times if (moment := _moment(time)) is not None), None)
     if at is None:
         return None
-    if author is None and plain:
-        author = plain[-1]  # a display name may stand before
+    author = author or _instagram_creator(entry)
     return ImportedVideo(at, Video(id=id_, author=author)) if id_ or author else None
+
+
+def _instagram_creator(entry: Entry) -> str | None:
+    """Return the word that names the creator; any other may be a caption or a song.
+
+    It has a label that says so, or stands in a map with nothing else but the time.
+    """
+    told = entry.get("string_map_data")
+    fields = told if isinstance(told, dict) else {}
+    labels = [*fields.items(), *((value.get("label"), value) for value in _values(entry))]
+    for label, field in labels:
+        if isinstance(label, str) and label in _CREATOR_LABELS and (name := _handle(field)):
+            return name
+    if len(fields) != 2:
+        return None
+    one, other = fields.values()
+    return _word_beside_time(one, other) or _word_beside_time(other, one)
+
+
+def _word_beside_time(word: Any, time: Any) -> str | None:
+    is_time = isinstance(time, dict) and not time.get("value") and _moment(time.get("timestamp"))
+    return _handle(word) if is_time else None
+
+
+def _handle(field: Any) -> str | None:
+    name = field.get("value") if isinstance(field, dict) else None
+    return name if isinstance(name, str) and _HANDLE.fullmatch(name) else None
 
 
 def _values(entry: Entry) -> Iterator[Entry]:
@@ -215,4 +246,4 @@ def _moment(told: Any) -> datetime | None:
             return None
     except (ValueError, OverflowError, OSError):
         return None
-    return at if _EARLIEST <= at.year < _LATEST else None
+    return at if is_possible_time(at) else None

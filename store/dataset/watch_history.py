@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 
 from store.dataset.imported_run import ImportedRun, ImportedVideo, name_slug
@@ -24,6 +25,7 @@ Source = Literal["donation", "capture"]
 UNNAMED = "unnamed-"
 """How the id of a video begins whose own is not known: it is like no other."""
 _AT_ONCE = 1000
+_EARLIEST, _LATEST = 2005, 2100
 
 
 class BadHistory(ForeignFault):
@@ -37,6 +39,11 @@ class HistoryDiffers(ExportRefused):
         super().__init__(
             f"{run_id} is another history called {name}. Type: the same with --as OTHER"
         )
+
+
+def is_possible_time(at: datetime) -> bool:
+    """Whether anybody can have watched a feed then."""
+    return _EARLIEST <= at.year < _LATEST
 
 
 @dataclass(frozen=True, slots=True)

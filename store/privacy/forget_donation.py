@@ -35,18 +35,21 @@ def find_donation(data: DataFolder, name: str) -> RunSummary:
 def forget_donation(data: DataFolder, run: RunSummary, *, remove_copies: bool) -> int:
     """Delete a donation; returns how many things that were made of it went as well.
 
+    Entries of what is gone already go too, since they name the run.
+
     Raises ``CopiesElsewhere``, ``CopiesRemain``, ``RunLocked`` and ``OutsideFolder``.
     """
     folder = run.path.parent
     if who := holder(folder / LOCK):
         raise RunLocked(run.run_id, who)
-    made = [e for e in derived_files.concerned(data, (), {run.run_id}) if e.is_there(data)]
+    concerned = derived_files.concerned(data, (), {run.run_id})
+    made = [entry for entry in concerned if entry.is_there(data)]
     if elsewhere := [e.place(data) for e in made if not e.is_ours(data)]:
         raise CopiesElsewhere(elsewhere)
     copies = [e.place(data) for e in made if e.kind in derived_files.APART]
     if copies and not remove_copies:
         raise CopiesRemain(copies)
-    for entry in made:
+    for entry in concerned:
         derived_files.remove(data, entry)
     data.remove(folder)
     data.remove(data.compact_dir)

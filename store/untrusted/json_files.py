@@ -28,7 +28,7 @@ def parse_json(content: bytes) -> Any:
 def read_json_lines(
     file: IO[bytes], most_bytes: int, most_lines: int, most_line_bytes: int
 ) -> Iterator[Any]:
-    """Give the JSON value of each line.
+    """Give the JSON value of each line; one of white space holds none.
 
     Raises ``TooManyBytes`` beyond ``most_bytes``; ``BadLines`` beyond ``most_lines``, and where a
     line is no JSON or has more than ``most_line_bytes``.
@@ -45,6 +45,8 @@ def read_json_lines(
             return
         if number > most_lines:
             raise BadLines(f"it has more than {most_lines:,} lines")
+        if line.isspace():
+            continue
         try:
             yield json.loads(line)
         except (ValueError, RecursionError):

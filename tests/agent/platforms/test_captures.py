@@ -196,10 +196,29 @@ def test_lines_that_are_no_video_are_counted(tmp_path: Path) -> None:
         [],
         5,
         line(tiktok(4), timestamp_collected=10**17),
+        line(tiktok(5), timestamp_collected=1_700_000_000),  # in seconds, which would be 1970
+        line(tiktok(6), timestamp_collected=4_102_444_800_000),  # 2100
+        line(tiktok(7), timestamp_collected=253_402_300_799_000),  # 9999
+        line(tiktok(8), timestamp_collected=0),
     ]
     histories = read_captures(written(tmp_path / "a.ndjson", odd))
     assert {each.platform: len(each.videos) for each in histories} == {"tiktok": 1, "instagram": 1}
-    assert {each.left_out for each in histories} == {7}
+    assert {each.left_out for each in histories} == {11}
+
+
+def test_a_file_may_end_in_empty_lines(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.ndjson", [line(tiktok(at)) for at in range(3)])
+    path.write_bytes(b"\n" + path.read_bytes() + b"\n \r\n")
+    told = json.loads(typed(tmp_path / "data", "import", str(path), "--json"))
+    assert [(each["added"], each["left_out"]) for each in told] == [(3, 0)]
+
+
+def test_a_photo_post_goes_out_with_so_many_pictures_at_most(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.ndjson", [line(tiktok(imagePost={"images": [{}] * 5000}))])
+    (history,) = read_captures(path)
+    back = written(tmp_path / "b.ndjson", [line(tiktok_item(history.videos[0].video))])
+    (again,) = read_captures(back)
+    assert (history.videos[0].video.photos, again.videos[0].video.photos) == (5000, 1000)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from jinja2 import Environment
+from jinja2.nodes import CondExpr
 
+from analysis import report
 from analysis.cli.main import main
 from analysis.report.ledger_rows import read_rows
 from analysis.report.watch_histories import history_varieties
@@ -21,6 +24,7 @@ from store.runs.ledger_lines import Video, Windows
 from tests.store.dataset.donation_samples import instagram_old, tiktok
 from tests.store.samples import finished, keep_run, started, step
 
+REPORT = Path(report.__file__).parent
 FIRST = 7300000000000000000
 """Id of the first video of a made-up history; the others count on from it."""
 
@@ -66,6 +70,20 @@ def test_a_history_by_hand(data: DataFolder) -> None:
     assert history_varieties(None, views, [0], sample=4) == ((), 0)
 
 
+def test_repeats_do_not_grow_with_the_length_of_a_history(data: DataFolder) -> None:
+    """Each video is there twice, with 300 others between: no stretch has any of them twice."""
+    history = tiktok(600, newest_first=False)
+    for at, entry in enumerate(history["Your Activity"]["Watch History"]["VideoList"]):
+        entry["Link"] = f"https://www.tiktokv.com/share/video/{FIRST + 1000 + at % 300}/"
+    keep_history(data, parse_donation(history), "long", "0.1.0")
+    out = data.root / "page"
+    done = typed(data, "report", "r1", "--out", str(out), "--beside", "imported-tiktok-long")
+    assert done.exit_code == 0, done.output
+    row = variety(out)[-1]
+    assert (row["arm"], float(row["repeats"])) == ("long", 0)
+    assert "those that its stretch had before" in (out / "index.html").read_text("utf-8")
+
+
 def test_repeats_and_creators_are_told_where_the_file_tells_them(data: DataFolder) -> None:
     history = tiktok(8)
     for at, entry in enumerate(history["Your Activity"]["Watch History"]["VideoList"]):
@@ -90,13 +108,38 @@ def test_a_history_without_names_of_videos_shares_nothing_that_is_known(data: Da
     assert told.creators.value == 1
 
 
+def variety(report: Path) -> list[dict[str, str]]:
+    with (report / "tables" / "variety.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_two_histories_stand_beside_one_report(data: DataFolder) -> None:
+    keep_history(data, parse_donation(tiktok(6)), "donor8", "0.1.0")
+    out = data.root / "page"
+    names = ("imported-tiktok-donor7", "imported-tiktok-donor8")
+    beside = [word for name in names for word in ("--beside", name)]
+    done = typed(data, "report", "r1", "r2", "--out", str(out), *beside)
+    assert done.exit_code == 0, done.output
+    assert [row["arm"] for row in variety(out)[2:]] == ["donor7", "donor8"]
+    page = (out / "index.html").read_text("utf-8")
+    assert page.count("<td>stretches</td>") == 2
+
+
+def test_no_template_prints_what_an_if_without_an_else_leaves_open() -> None:
+    """Pages print nothing that is undefined: such an if is a traceback, and there is no report."""
+    found = list(REPORT.parent.rglob("*.html"))
+    assert len(found) > 5
+    for path in found:
+        tree = Environment().parse(path.read_text("utf-8"))
+        assert all(each.expr2 is not None for each in tree.find_all(CondExpr)), path
+
+
 def test_a_report_has_a_row_of_its_own_for_a_history(data: DataFolder, tmp_path: Path) -> None:
     out = data.root / "page"
     beside = ["--beside", "imported-tiktok-donor7"]
     done = typed(data, "report", "r1", "r2", "--out", str(out), *beside)
     assert done.exit_code == 0, done.output
-    with (out / "tables" / "variety.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = variety(out)
     assert [row["arm"] for row in rows] == ["treatment", "treatment", "donor7"]
     assert float(rows[-1]["shared"]) == pytest.approx(9.375)
     assert rows[-1]["yes"] == rows[-1]["creators"] == ""

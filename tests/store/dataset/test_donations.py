@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.cli import cli
 from store.dataset import donations
 from store.dataset.donations import parse_donation, read_donation
 from store.dataset.watch_history import (
@@ -121,6 +123,81 @@ def test_instagram_s_creators_are_read_in_any_language_and_ids_where_there_are_s
     new = parse_donation(samples.instagram_new())
     assert ids(new)[:3] == ["Cabcdefghi0", "Cabcdefghi1", "Cabcdefghi2"]
     assert [each.video.author for each in new.videos] == ["maker_1"] * 3 + ["maker_2"]
+
+
+REEL = {"label": "URL", "value": "https://www.instagram.com/reel/Cabcdefghi/"}
+OWNER = [
+    {"label": "URL", "value": ""},
+    {"label": "Name", "value": "Anna"},
+]
+NAMED = [*OWNER, {"label": "Username", "value": "anna.x"}]
+
+
+@pytest.mark.parametrize(
+    ("more", "author"),
+    [
+        ([{"label": "Caption", "value": "Divorced"}], None),
+        ([{"label": "Audio", "value": "MySong"}, {"label": "Légende", "value": "Insolvent"}], None),
+        ([{"title": "Music", "dict": [{"dict": [{"label": "Title", "value": "MySong"}]}]}], None),
+        ([{"title": "Owner", "dict": [{"dict": OWNER}]}, {"label": "x", "value": "Song"}], None),
+        ([{"title": "Owner", "dict": [{"dict": NAMED}]}, {"label": "x", "value": "y"}], "anna.x"),
+        ([{"label": "Auteur", "value": "anna.x"}, {"label": "Audio", "value": "MySong"}], "anna.x"),
+        ([{"label": "Author", "value": "two words"}], None),
+    ],
+)  # fmt: skip
+def test_of_instagram_s_words_only_the_creator_s_are_kept(more: Any, author: str | None) -> None:
+    told = [{"timestamp": 1700000000, "media": [], "label_values": [REEL, *more]}]
+    (each,) = parse_donation(told).videos
+    assert (each.video.id, each.video.author) == ("Cabcdefghi", author)
+
+
+@pytest.mark.parametrize(
+    ("fields", "author"),
+    [
+        ({"Forfatter": {"value": "anna.x"}, "Tid": {"timestamp": 1700000000}}, "anna.x"),
+        ({"Tid": {"value": "", "timestamp": 1700000000}, "Forfatter": {"value": "a.x"}}, "a.x"),
+        ({"Caption": {"value": "Divorced"}}, None),
+        ({"Caption": {"value": "Divorced"}, "Audio": {"value": "MySong"}}, None),
+        ({"Caption": {"value": "Divorced"}, "x": {"value": "My", "timestamp": 1700000000}}, None),
+        ({"Caption": {"value": "Divorced"}, "Time": {"timestamp": 1}, "URL": {"href": ""}}, None),
+        ({"Caption": {"value": "Divorced"}, "Author": {"value": "anna.x"}, "Time": {}}, "anna.x"),
+    ],
+)
+def test_a_word_in_a_map_is_the_creator_s_by_its_key_or_alone(
+    fields: Any, author: str | None
+) -> None:
+    entry = {"timestamp": 1700000000, "string_map_data": fields, "label_values": [REEL]}
+    (each,) = parse_donation([entry]).videos
+    assert each.video.author == author
+
+
+def test_no_word_of_a_video_is_written_by_an_import(tmp_path: Path) -> None:
+    words = ("Divorced", "Insolvent", "Pregnant")
+    told = [
+        {
+            "timestamp": 1700000000 + at,
+            "label_values": [REEL, {"label": "Caption", "value": word}],
+        }
+        for at, word in enumerate(words)
+    ]
+    path = tmp_path / "videos_watched.json"
+    path.write_text(json.dumps(told), "utf-8")
+    data = DataFolder(tmp_path / "data")
+    done = CliRunner().invoke(cli, ["import", str(path), "--as", "d", "--data", str(data.root)])
+    assert done.exit_code == 0, done.output
+    written = data.ledger_path("imported-instagram-d").read_text("utf-8")
+    assert written.count("Cabcdefghi") == 3
+    assert [word for word in words if word in written] == []
+
+
+@pytest.mark.parametrize("section", ["Watch History", "Video Browsing History"])
+@pytest.mark.parametrize("activity", ["Your Activity", "Activity"])
+def test_an_empty_section_does_not_hide_a_full_one(section: str, activity: str) -> None:
+    videos = samples.tiktok(4)["Your Activity"]["Watch History"]
+    empty: Any = {name: {"VideoList": []} for name in ("Watch History", "Video Browsing History")}
+    told: dict[str, Any] = {"Your Activity": dict(empty), "Activity": dict(empty)}
+    told[activity][section] = videos
+    assert len(parse_donation(told).videos) == 4
 
 
 @pytest.mark.parametrize(

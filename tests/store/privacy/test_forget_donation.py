@@ -56,6 +56,21 @@ def test_nothing_of_a_donation_stays(data: DataFolder) -> None:
     assert typed(data, "verify").exit_code == 0
 
 
+def test_the_register_names_no_donor_after_what_was_made_is_gone(
+    data: DataFolder, tmp_path: Path
+) -> None:
+    """Deleted by hand, wherever it lay; what is made of a run of ours only stays entered."""
+    for place in (data.root / "page", tmp_path / "elsewhere"):
+        register(data, place, "report", runs=[RUN, "r1"])
+    register(data, data.root / "ours", "report", runs=["r1"])
+    done = typed(data, "forget", "--donation", RUN, "--yes", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["reports"] == 0, "nothing of it was there any more"
+    assert [entry.path for entry in entries(data)] == ["ours"]
+    kept = [path for path in data.root.rglob("*") if path.is_file()]
+    assert [path for path in kept if RUN.encode() in path.read_bytes()] == []
+
+
 def test_copies_elsewhere_stop_it_and_copies_here_need_a_word(
     data: DataFolder, tmp_path: Path
 ) -> None:

@@ -21,6 +21,9 @@ def lines(content: bytes, most_bytes: int = 1000, most_lines: int = 10) -> list[
 def test_lines_are_values_and_limits_hold_at_their_very_end() -> None:
     assert lines(b'{"a": 1}\n[2]\n"\xe2\x80\xa8"\n3') == [{"a": 1}, [2], "\u2028", 3]
     assert lines(b"") == []
+    assert lines(b"\n1\n \t\r\n2\r\n\n\n") == [1, 2]
+    with pytest.raises(BadLines, match="more than 10 lines"):
+        lines(b"\n" * 10 + b"1")
     assert lines(b"1\n" * 10) == [1] * 10
     with pytest.raises(BadLines, match="more than 10 lines"):
         lines(b"1\n" * 11)

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
-import numpy as np
-
-from analysis.data.exposures import MISSING, NO, NONE, PHASES, REPEAT, UNKNOWN, YES
-from analysis.data.reported_uses import USES
 from analysis.report.group_measures import MeasuredGroup, Measures
-from analysis.report.page_files import BLOCK, Cell, Rendered, ReportTable
+from analysis.report.page_files import Cell, Rendered, ReportTable
 from analysis.report.rejudgings import Rejudging
-from analysis.statistics.estimate import NAN, Estimate, Ints
+from analysis.report.row_tables import GROUP, runs_table, views_table
+from analysis.statistics.estimate import NAN, Estimate
 from store.terminal.printing import count_of
 
-_GROUP = ("platform", "strategy", "model")
-_OF_RUN = ("run_id", "persona", "arm", *_GROUP, "replicate")
 _ESTIMATE = ("value", "low", "high", "unit", "clusters", "df", "p", "method", "reason")
 _TESTED = (*_ESTIMATE, "test", "sides", "p_holm")
 DIFFERENCES = ("pp", "points")  # units of what is 0 where nothing happens
-_ANSWERS = {YES: "yes", NO: "no", NONE: None}
 _STUDENT = "Student's t"
 _PERMUTED = "permuting which run belongs to whom"
 
@@ -30,8 +24,8 @@ def tables(measures: Measures, rendered: Rendered) -> list[ReportTable]:
     groups = measures.groups
     people = _table("people", "draw measure judge part questions", _ESTIMATE, groups, _people)
     return [
-        _views(measures),
-        _runs(measures),
+        views_table(measures),
+        runs_table(measures),
         _table("estimates", "name", _TESTED, groups, _estimates),
         _table(
             "personas",
@@ -102,7 +96,7 @@ def _table(
     of: Callable[[MeasuredGroup], Iterator[tuple[Cell, ...]]],
 ) -> ReportTable:
     rows = [(*group.name, *row) for group in groups for row in of(group)]
-    return ReportTable(name, (*_GROUP, *columns.split(), *more), rows)
+    return ReportTable(name, (*GROUP, *columns.split(), *more), rows)
 
 
 def _estimate(told: Estimate) -> tuple[Cell, ...]:
@@ -132,116 +126,6 @@ def _tested(
 ) -> tuple[Cell, ...]:
     """An estimate with the p-value of the test that goes with it."""
     return (*_estimate(replace(told, p=p)), test, sides, p_holm)
-
-
-def _views(measures: Measures) -> ReportTable:
-    """One row per video that was shown, with the use that was made of it."""
-    columns = (
-        "run",
-        "persona",
-        "arm",
-        *_GROUP,
-        "replicate",
-        "position",
-        "window",
-        "batch",
-        "video",
-        "answer",
-        "missing",
-        "use",
-        "repeat",
-        "p_yes",
-        "score",
-        "dwell_s",
-        "author",
-        "frame",
-    )
-    return ReportTable("views", columns, blocks=_ViewBlocks(measures))
-
-
-@dataclass(frozen=True, eq=False)
-class _ViewBlocks:
-    """The columns of that table, many rows at a time: a study may have millions."""
-
-    measures: Measures
-
-    def __iter__(self) -> Iterator[list[list[Cell]]]:
-        views = self.measures.material.views
-        run = [
-            np.array([getattr(one, name) for one in views.runs], dtype=object) for name in _OF_RUN
-        ]
-        for start in range(0, len(views), BLOCK):
-            at = slice(start, start + BLOCK)
-            yield [*(column[views.run[at]].tolist() for column in run), *self._columns(at)]
-
-    def _columns(self, at: slice) -> tuple[list[Cell], ...]:
-        views, seen = self.measures.material.views, self.measures.material.seen
-        batch = views.batch[at].astype(object)
-        batch[views.batch[at] == UNKNOWN] = None
-        unknown: list[Cell] = [None] * len(batch)
-        return (
-            views.position[at].tolist(),
-            _named(PHASES, views.phase[at]),
-            batch.tolist(),
-            views.video[at].tolist(),
-            [_ANSWERS[answer] for answer in views.answer[at].tolist()],
-            _named([name or None for name in MISSING], views.missing[at]),
-            _named(USES, self.measures.rows.use[at]),
-            _named([name or None for name in REPEAT], views.repeat[at]),
-            views.p_yes[at].tolist(),
-            views.score[at].tolist(),
-            views.dwell[at].tolist(),
-            seen.author[at].tolist() if seen else unknown,
-            seen.frame[at].tolist() if seen else unknown,
-        )
-
-
-def _named(names: Sequence[str | None], codes: Ints) -> list[Cell]:
-    told: list[Cell] = np.array(names, dtype=object)[codes].tolist()
-    return told
-
-
-def _runs(measures: Measures) -> ReportTable:
-    columns = (
-        "run",
-        "persona",
-        "arm",
-        *_GROUP,
-        "replicate",
-        "account",
-        "status",
-        "judged_before",
-        "yes_before",
-        "judged_after",
-        "yes_after",
-        "sway",
-        "i",
-    )
-    rows = []
-    for group in measures.groups:
-        for run, counts in zip(group.runs, group.counts, strict=True):
-            n, yes = counts.n.sum(1), counts.yes.sum(1)
-            share = counts.share
-            rows.append(
-                (
-                    run.run_id,
-                    run.persona,
-                    run.arm,
-                    run.platform,
-                    run.strategy,
-                    run.model,
-                    run.replicate,
-                    run.account,
-                    run.status,
-                    int(n[0]),
-                    int(yes[0]),
-                    int(n[1]),
-                    int(yes[1]),
-                    float(100 * (share[1] - share[0])),
-                    counts.change,
-                )
-            )
-    return ReportTable("runs", columns, rows)
 
 
 def _estimates(group: MeasuredGroup) -> Iterator[tuple[Cell, ...]]:

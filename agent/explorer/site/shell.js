@@ -100,7 +100,8 @@ async function follow() {
     state = await answer.json();
     document.body.classList.remove("lost");
     progress.textContent = state.problem || (state.ready ? (state.warm || state.search ? "" : "search is warming up") : `reading ${state.read} of ${state.total} runs`);
-    if (shown === null || (state.ready && !before.ready)) await show(); // once: it would empty a field
+    const typing = page.contains(document.activeElement) && document.activeElement.matches("input");
+    if (shown === null || (state.ready && !before.ready && !typing)) await show();
     else living?.follow?.(state);
   } else {
     document.body.classList.add("lost");

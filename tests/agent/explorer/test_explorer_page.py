@@ -162,6 +162,7 @@ def test_a_choice_narrows_the_grid_is_in_the_address_and_can_be_gone_back_to(
     page.reload()  # the tab keeps the token
     result(page, "3 videos")
     page.get_by_role("switch").click()
+    page.locator("[role=switch][aria-checked=true]").wait_for()
     page.get_by_label("Words of caption or author").fill("BLUE")
     page.keyboard.press("Enter")
     result(page, "1 video")

@@ -71,7 +71,10 @@ def _folders(context: click.Context, kind: str) -> list[str]:
         and context.get_parameter_source(name) is not ParameterSource.DEFAULT
     )
     folder = Path(next(typed, None) or default_data()) / kind
-    return [path.name for path in folder.iterdir() if path.is_dir()]
+    try:
+        return [path.name for path in folder.iterdir() if path.is_dir()]
+    except OSError:  # none yet
+        return []
 
 
 OPTIONS: dict[str, Source] = {

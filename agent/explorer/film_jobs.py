@@ -19,6 +19,7 @@ from agent.explorer.film_export import FILM_KINDS, FilmRequest, choose_strips, m
 from agent.explorer.film_strips import StripAddress
 from agent.explorer.film_video import SPEEDS
 from store.errors import StoreError
+from store.frames.frame_store import FrameStore
 from store.runs.data_folder import DataFolder
 
 _KEPT = 3
@@ -39,6 +40,8 @@ class FilmJob:
     content: bytes | None = None
     problem: str = ""
     is_cancelled: bool = False
+    frames: frozenset[str] = frozenset()
+    """SHA-256 of what it shows."""
 
     def count(self) -> None:
         """Count a frame; ends the thread of a job that nobody wants any more."""
@@ -50,6 +53,7 @@ class FilmJob:
         """Make the file; what goes wrong is told as the job's problem."""
         try:
             pair = choose_strips(data, self.request)
+            self.frames = pair.frames
             self.total = len(pair.a.cells) + len(pair.b.cells)
             self.content = make_film(data, self.request, pair, self.count)
         except (FilmFailed, NoSuchPage, StoreError) as error:
@@ -119,9 +123,15 @@ class FilmJobs:
         job = self._jobs.get(request.path_params["name"])
         if job is None or job.content is None:
             return JSONResponse({"error": "There is no such export any more."}, 404)
+        frames = FrameStore(self._data.frames_dir)
+        if not all(frames.has(sha256) for sha256 in job.frames):
+            job.content = None  # a video in it was forgotten
+            return JSONResponse({"error": "A video in it was forgotten. Make it anew."}, 404)
         kind, media_type = FILM_KINDS[job.request.kind]
         told = f'attachment; filename="feedsway-side-by-side.{kind}"'
-        return Response(job.content, media_type=media_type, headers={"Content-Disposition": told})
+        return Response(
+            job.content, media_type=media_type, headers=_NEVER | {"Content-Disposition": told}
+        )
 
 
 def read_request(query: Mapping[str, str]) -> FilmRequest:

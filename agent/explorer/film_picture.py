@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
+from agent.explorer.errors import FilmFailed
 from agent.explorer.film_drawing import (
     ACCENT,
     INK,
@@ -67,7 +68,8 @@ def arrange_bands(count: int) -> BandLayout:
             layout = BandLayout(columns, bands, width, height, layout.mark)
         if height >= 1 and width >= 1 and (best is None or layout.width > best.width):
             best = layout
-    assert best is not None, "one band always fits"
+    if best is None:
+        raise FilmFailed(f"{count} positions are too many for a picture. Choose fewer.")
     return best
 
 

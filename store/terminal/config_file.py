@@ -163,8 +163,17 @@ def _find_files(environment: Mapping[str, str], here: Path) -> tuple[list[Path],
     nearest = next((path for path in above if _is_there(path)), None)
     of_user = user_config_path("feedsway") / FILE
     found = [path for path in (nearest, of_user) if path is not None and _is_there(path)]
-    ours = [path for path in found if path.stat().st_uid in (os.getuid(), 0)]
+    ours = [path for path in found if _is_ours(path)]
     return list(dict.fromkeys(ours)), [path for path in found if path not in ours]
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether nobody else could have written a file, or the link that it is."""
+    from stat import S_IWOTH
+
+    there = (path.lstat(), path.stat())
+    own = all(one.st_uid in (os.getuid(), 0) for one in there)
+    return own and not there[1].st_mode & S_IWOTH
 
 
 def _list_above(here: Path) -> tuple[Path, ...]:
@@ -237,9 +246,12 @@ def _place(name: str, value: Value, file: Path) -> Value:
         return value
     if name == "browser" and os.sep not in path:
         return value  # a command
-    named = Path(path).expanduser()
-    whole = file.absolute().parent / named
-    return os.path.relpath(whole) if name == "data" and not named.is_absolute() else str(whole)
+    try:
+        named = Path(path).expanduser()
+        whole = file.absolute().parent / named
+        return os.path.relpath(whole) if name == "data" and not named.is_absolute() else str(whole)
+    except (RuntimeError, OSError):  # no such user, or a working folder that was deleted
+        raise _wrong(f"{file}: {name} = {path[:80]!r} leads nowhere", f'{name} = "data"') from None
 
 
 def _wrong(problem: str, type_: str) -> UsageError:

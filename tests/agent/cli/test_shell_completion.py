@@ -109,6 +109,11 @@ def test_names_are_those_that_the_commands_know() -> None:
     assert [value_set(name).id for name in VALUE_SETS] == list(VALUE_SETS)
 
 
+def test_runs_are_completed_where_no_study_is_kept(place: Path) -> None:
+    shutil.rmtree(place / "data" / "studies")
+    assert f"plain,{RUN}" in complete(place, "feedsway film ")
+
+
 def test_a_wrong_file_of_usual_values_is_no_noise(place: Path) -> None:
     (place / "feedsway.toml").write_text("modle = 1", "utf-8")
     asked = {"FEEDSWAY_CONFIG": str(place / "feedsway.toml")}

@@ -116,7 +116,7 @@ def visit(browser: Browser) -> Iterator[Visit]:
         )
         opened.append((page, said))
         page.goto(link)
-        page.locator("h1, .tile, .empty").first.wait_for()
+        page.locator("h1, .tile, .result").first.wait_for()
         return page
 
     yield go
@@ -174,6 +174,7 @@ def test_a_search_puts_what_fits_first_and_a_picture_finds_its_like(
     visit: Visit, link: str
 ) -> None:
     page = visit(link)
+    result(page, "603 videos")
     page.keyboard.press("/")
     page.keyboard.type("something purple")
     page.keyboard.press("Enter")

@@ -20,6 +20,8 @@ from agent.drivers.web.browser import find_browser, list_arguments
 from store.frames.frame_store import FrameStore
 from store.jsonl.atomic import write_whole
 from store.jsonl.locks import NamedLock
+from store.privacy.forget import forget
+from store.privacy.forget_plan import Request
 from store.runs import ledger
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
@@ -30,7 +32,7 @@ from tests.agent.explorer.film_samples import OTHER, SHARED, A, B, judge_of, kee
 from tests.agent.explorer.hostile_payloads import PAYLOADS
 from tests.agent.explorer.served_explorer import client_of, served_explorer, wait_until
 from tests.agent.explorer.test_report_files import PAGE
-from tests.store.samples import finished, frame, jpeg, keep_run, opening, started, step
+from tests.store.samples import START, finished, frame, jpeg, keep_run, opening, started, step
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -196,6 +198,21 @@ def test_an_export_needs_the_token_and_its_file_the_key(link: str) -> None:
         while not owner.get(f"/api/film/{missing}").json()["problem"]:
             time.sleep(0.05)
         assert owner.get("/api/film/none").status_code == 404
+
+
+def test_an_export_of_what_was_forgotten_is_gone(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path / "data")
+    keep_run(data, "r1", ["red", "blue"])
+    keep_run(data, "r2", ["green", "blue"], first=5)
+    with served_explorer(data) as link, client_of(link) as owner:
+        name = owner.post("/api/film?a=r1&b=r2&kind=png").json()["film"]
+        while not owner.get(f"/api/film/{name}").json()["ready"]:
+            time.sleep(0.05)
+        address = f"/pictures/film/{name}?key={owner.get('/api/state').json()['key']}"
+        given = owner.get(address)
+        assert (given.status_code, given.headers["cache-control"]) == (200, "no-store")
+        forget(data, Request(asked="video", value="r2-1", at=START))
+        assert owner.get(address).status_code == 404
 
 
 BLANKS = """() => {

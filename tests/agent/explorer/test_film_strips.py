@@ -263,3 +263,8 @@ def test_the_command_enters_its_file_so_that_forgetting_finds_it(
     forgotten = CliRunner().invoke(store_cli, forget)
     assert forgotten.exit_code == 0, forgotten.output
     assert not out.exists()
+
+
+def test_a_picture_of_too_many_positions_is_refused_in_words() -> None:
+    with pytest.raises(FilmFailed, match="20000 positions are too many"):
+        film_picture.arrange_bands(20_000)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click import UsageError
 
 from store.terminal.config_file import (
     CONFIG_KEYS,
@@ -80,6 +81,30 @@ def test_a_file_of_another_user_is_passed_over(
     assert values(config) == {}
     assert config.passed_over == (file,)
     assert f"export {VARIABLE}={file}" in tell_others_file(file)
+
+
+def test_a_file_that_anybody_may_write_or_a_stranger_s_link_is_passed_over(tmp_path: Path) -> None:
+    file = write(tmp_path / "project", 'browser = "/tmp/other"\n')
+    file.chmod(0o666)
+    assert read_config({}, file.parent).passed_over == (file,)
+    file.chmod(0o644)
+    assert read_config({}, file.parent).files == (file,)
+    if os.getuid() != 0:
+        return  # only root can give a link away
+    link = tmp_path / "linked" / file.name
+    link.parent.mkdir()
+    link.symlink_to(file)
+    assert read_config({}, link.parent).files == (link,)
+    os.lchown(link, 12345, -1)
+    assert read_config({}, link.parent).passed_over == (link,)
+
+
+@pytest.mark.parametrize("name", ["data", "browser"])
+def test_a_home_that_nobody_has_is_one_sentence(tmp_path: Path, name: str) -> None:
+    file = write(tmp_path / "project", f'{name} = "~nosuchuser/x"\n')
+    with pytest.raises(UsageError, match="leads nowhere") as told:
+        read_config({}, file.parent)
+    assert f'Type: {name} = "data"' in str(told.value.message)
 
 
 def test_a_folder_that_may_not_be_searched_or_is_gone_has_no_file(

@@ -92,9 +92,9 @@ def test_page_and_table_tell_what_the_command_tells(data: DataFolder, tmp_path: 
 def test_the_matrix_is_told_for_each_person_and_the_majority(data: DataFolder) -> None:
     (group,) = json.loads(run("labels", "example-2", "--json", "--data", str(data.root)))
     assert [one["judge"] for one in group["matrices"]] == [
-        "human/anna",
-        "human/bo",
-        "human/majority",
+        "human/anna, example-2",
+        "human/bo, example-2",
+        "human/majority of 2, example-2",
     ]
     assert all(one["estimate"] is not None for one in group["matrices"])
     assert [draw["draw"] for draw in group["draws"]] == ["example-2"]

@@ -192,8 +192,8 @@ def count_chanceless(people: PeopleAnswers, views: Views) -> int | None:
     asked = (AFTER,) if people.header.everyone else (BEFORE, AFTER)
     today: dict[str, int] = {}
     for name in set(people.header.runs) & set(runs):
-        one = views.one(runs[name])
-        today[name] = int((one.eligible & np.isin(one.phase, asked)).sum())
+        run = views.one(runs[name])
+        today[name] = int((run.eligible & np.isin(run.phase, asked)).sum())
     own = [one for one in people.strata if one.of.get("own", "own") == "own"]
     if "run" in people.header.strata:
         drawn = dict.fromkeys(today, 0)
@@ -212,7 +212,7 @@ def as_judgements(
     """Labels of a draw for the persona matrix, as files of judges of a sample, by run.
 
     Each person who has answered all is one, and so is the majority of several such. Names tell the
-    draw, and that of the majority is none that a person can have. ``gone``: runs and positions of
+    draw; that of the majority holds a ``/``, which no person's can. ``gone``: runs and positions of
     videos that were forgotten, about which nobody has to be asked any more.
     """
     if not people.header.everyone:
@@ -223,7 +223,7 @@ def as_judgements(
     ]
     rows = [(people.people[index], people.answers[index]) for index in done]
     if len(done) > 1:
-        rows.append((f"majority of {len(people.people)}", people.majority))
+        rows.append((f"majority/of {len(people.people)}", people.majority))
     found: dict[str, list[Judgements]] = {run: [] for run in people.header.runs}
     for name, answers in rows:
         for run, file in _judge_files(people, name, answers).items():
@@ -246,7 +246,7 @@ def _judge_files(people: PeopleAnswers, name: str, answers: Ints) -> dict[str, J
             (
                 RejudgementHeader(
                     run_id=run,
-                    model=f"{PERSON}{name}, {header.name}",
+                    model=f"{PERSON}{name}/{header.name}",
                     strategy=header.strategy,
                     prompts=header.prompts,
                     seed=header.seed,

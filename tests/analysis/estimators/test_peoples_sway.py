@@ -358,7 +358,11 @@ def test_videos_that_came_after_the_draw_are_counted() -> None:
         header = people.header.model_copy(update={"strata": names})
         return count_chanceless(replace(people, header=header, strata=strata), views)
 
-    by_run = {("r0", "before"): 24, ("r0", "after"): 30, ("r1", "before"): 24}
+    by_run: dict[tuple[str, ...], int] = {
+        ("r0", "before"): 24,
+        ("r0", "after"): 30,
+        ("r1", "before"): 24,
+    }
     assert count(("run", "window"), by_run) == 6 + 48
     assert count(("run", "window"), by_run | {("r0", "after"): 36, ("r1", "after"): 48}) == 0
     assert count(("arm",), {("treatment",): 100}) == 24 + 36 + 24 + 48 - 100

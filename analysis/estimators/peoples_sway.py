@@ -26,7 +26,7 @@ from analysis.statistics.intervals import add_wandering, jackknife
 from analysis.statistics.wandering_rates import variance_of_difference
 
 UNKNOWN_GUESS = 0.5
-"""What a missing answer of the judge counts as: it only helps to guess the people's."""
+"""What a judge's missing answer counts as where it answered nothing in the window of the run."""
 
 
 @dataclass(frozen=True)
@@ -262,7 +262,8 @@ def _add_up(units: _Units, rows: LabelRows, answers: Ints) -> _Sums:
             kept = windows.before | windows.after
             after = windows.after[kept].astype(np.int64)
             size = np.bincount(after, minlength=2)
-            guess = np.where(one.answer[kept] < 0, UNKNOWN_GUESS, one.answer[kept])
+            usual = _usual_guesses(one)
+            guess = np.where(one.answer[kept] < 0, usual[after], one.answer[kept])
             cluster = batches(one)[kept] if units.by_batch else np.full(len(after), unit)
             at = after, np.searchsorted(codes, cluster)
             for number, values in enumerate((np.ones(len(after)), guess)):
@@ -270,15 +271,26 @@ def _add_up(units: _Units, rows: LabelRows, answers: Ints) -> _Sums:
             answered = (rows.run == index) & (answers >= 0)
             cluster = rows.batch if units.by_batch else np.full(len(answered), unit)
             place = np.searchsorted(codes, cluster[answered])
-            labels = _label_sums(rows.select(answered), answers[answered], size)
+            labels = _label_sums(rows.select(answered), answers[answered], size, usual)
             for number, values in enumerate(labels, start=2):
                 np.add.at(sums[number, arm], (rows.after[answered].astype(np.int64), place), values)
     return _Sums(*sums)
 
 
-def _label_sums(rows: LabelRows, answers: Ints, size: Ints) -> tuple[Floats, ...]:
+def _usual_guesses(run: Views) -> Floats:
+    """What a judge's missing answer counts as, by window: its share of yes among the others.
+
+    So the guesses of a run have the very share that the report tells.
+    """
+    rows = compared(run)
+    shares = np.array([window_share(run, mask).share / 100 for mask in (rows.before, rows.after)])
+    return np.where(np.isnan(shares), UNKNOWN_GUESS, shares)
+
+
+def _label_sums(rows: LabelRows, answers: Ints, size: Ints, usual: Floats) -> tuple[Floats, ...]:
     """What each label adds to the sums of the sample, in their order."""
-    guess = np.where(rows.acting < 0, UNKNOWN_GUESS, rows.acting)
-    weight = rows.weight / size[rows.after.astype(np.int64)]
+    after = rows.after.astype(np.int64)
+    guess = np.where(rows.acting < 0, usual[after], rows.acting)
+    weight = rows.weight / size[after]
     people = answers.astype(np.float64)
     return weight, weight * people, weight * guess, weight * people * guess, weight * guess**2

@@ -263,6 +263,16 @@ def test_where_people_agree_with_the_judge_it_is_the_judges_sway() -> None:
     ]
 
 
+def test_answers_that_both_lack_change_nothing() -> None:
+    """Neither the judge nor people can tell a sixth of the videos; they agree on all others."""
+    truth = unequal(8, (24, 60, 12, 72))
+    gone = [np.where(np.arange(len(one)) % 6 == run, -1, one) for run, one in enumerate(truth)]
+    views = made_results.views(gone, WINDOW, infos(4))
+    (told,) = measure_sways(views, range(4), labelled(views, gone, every(views)))
+    assert told.sway.value == pytest.approx(np.mean(sways(counts_by_run(views))))
+    assert told.judge == pytest.approx(told.sway.value)
+
+
 def test_two_arms_are_compared_over_whole_pairs() -> None:
     """Of five pairs one lacks an after window, and one control was not drawn of."""
     truth = unequal(2, (24, 60, 12, 72, 36, 0, 24, 24, 48, 12))

@@ -166,6 +166,13 @@ def _open_draw(
     if not path.exists():
         draw = draw_questions(ledgers, plan, name, datetime.now(UTC))
         write_draw(data, draw)
+        open_runs = [run.started.run_id for run in ledgers if run.status != "complete"]
+        if open_runs:
+            echo(
+                f"Not complete: {', '.join(open_runs)}. Videos that come later are not asked "
+                f"about. For a sample of all, type later: the same with --seed {plan.seed + 1}",
+                err=True,
+            )
         if len(draw.questions) < plan.questions:
             echo(f"There are no more than {count_of(len(draw.questions), 'question')}.", err=True)
         return draw

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.data.before_after_windows import batches, compared
-from analysis.data.exposures import NO, NONE, YES, Views
+from analysis.data.exposures import AFTER, BEFORE, NO, NONE, YES, Views
 from analysis.statistics.estimate import Floats, Ints, Mask
 from store.runs.data_folder import DataFolder
 from store.runs.labels import (
     DrawHeader,
     DrawQuestion,
+    DrawStratum,
     LabelDraw,
     LabelFile,
     list_draws,
@@ -34,7 +35,6 @@ from store.runs.rejudgements import (
 
 UNLABELLED = -2
 """No label yet; that of a person who cannot tell is ``NONE``."""
-MAJORITY = "majority"
 PERSON = "human/"
 """What the names of judges begin with that are people."""
 ANSWER_CODES = {"yes": YES, "no": NO, "unsure": NONE}
@@ -51,6 +51,7 @@ class PeopleAnswers:
     questions: tuple[DrawQuestion, ...]
     people: tuple[str, ...]
     answers: Ints
+    strata: tuple[DrawStratum, ...] = ()
 
     @property
     def name(self) -> str:
@@ -145,7 +146,7 @@ def read_answers(data: DataFolder, path: Path, draw: LabelDraw) -> PeopleAnswers
     ]
     shape = (len(people), len(draw.questions))
     columns = np.array(answers, dtype=np.int64).reshape(shape)
-    return PeopleAnswers(draw.header, draw.questions, people, columns)
+    return PeopleAnswers(draw.header, draw.questions, people, columns, draw.strata)
 
 
 def place_labels(people: PeopleAnswers, views: Views, members: Sequence[int]) -> LabelRows:
@@ -181,13 +182,38 @@ def place_labels(people: PeopleAnswers, views: Views, members: Sequence[int]) ->
     )
 
 
+def count_chanceless(people: PeopleAnswers, views: Views) -> int | None:
+    """Count videos in the windows of the drawn runs that had no chance of being drawn.
+
+    They came after the draw, or had no picture then. ``None``: strata without runs, of which some
+    are not in the table, cannot tell.
+    """
+    runs = {run.run_id: index for index, run in enumerate(views.runs)}
+    asked = (AFTER,) if people.header.everyone else (BEFORE, AFTER)
+    today: dict[str, int] = {}
+    for name in set(people.header.runs) & set(runs):
+        run = views.one(runs[name])
+        today[name] = int((run.eligible & np.isin(run.phase, asked)).sum())
+    own = [one for one in people.strata if one.of.get("own", "own") == "own"]
+    if "run" in people.header.strata:
+        drawn = dict.fromkeys(today, 0)
+        for one in own:
+            if one.of["run"] in drawn:
+                drawn[one.of["run"]] += one.population
+        return sum(max(0, count - drawn[name]) for name, count in today.items())
+    if len(today) < len(set(people.header.runs)):
+        return None
+    return max(0, sum(today.values()) - sum(one.population for one in own))
+
+
 def as_judgements(
     people: PeopleAnswers, gone: Collection[tuple[str, int]]
 ) -> dict[str, list[Judgements]]:
     """Labels of a draw for the persona matrix, as files of judges of a sample, by run.
 
-    Each person who has answered all is one, and so is the majority of several such. ``gone``: runs
-    and positions of videos that were forgotten, about which nobody has to be asked any more.
+    Each person who has answered all is one, and so is the majority of several such. Names tell the
+    draw; that of the majority holds a ``/``, which no person's can. ``gone``: runs and positions of
+    videos that were forgotten, about which nobody has to be asked any more.
     """
     if not people.header.everyone:
         return {}
@@ -195,11 +221,11 @@ def as_judgements(
     done = [
         index for index, row in enumerate(people.answers) if not (there & (row == UNLABELLED)).any()
     ]
-    rows: dict[str, Ints] = {people.people[index]: people.answers[index] for index in done}
+    rows = [(people.people[index], people.answers[index]) for index in done]
     if len(done) > 1:
-        rows[MAJORITY] = people.majority
+        rows.append((f"majority/of {len(people.people)}", people.majority))
     found: dict[str, list[Judgements]] = {run: [] for run in people.header.runs}
-    for name, answers in rows.items():
+    for name, answers in rows:
         for run, file in _judge_files(people, name, answers).items():
             found[run].append(file)
     return found
@@ -220,7 +246,7 @@ def _judge_files(people: PeopleAnswers, name: str, answers: Ints) -> dict[str, J
             (
                 RejudgementHeader(
                     run_id=run,
-                    model=f"{PERSON}{name}",
+                    model=f"{PERSON}{name}/{header.name}",
                     strategy=header.strategy,
                     prompts=header.prompts,
                     seed=header.seed,

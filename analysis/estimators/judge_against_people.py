@@ -22,7 +22,7 @@ from analysis.statistics.estimate import NAN, Estimate, Ints, Mask
 class JudgeQuality:
     """How a judge does against people, on part of the questions."""
 
-    part: str  # ``all``, ``before``, ``after``, or a persona
+    part: str  # ``all``, ``before``, ``after``, or a persona; one called ``all`` is ``persona all``
     questions: int  # that people and the judge answered
     people_yes: float  # share of yes in %, weighted, of people and of the judge
     judge_yes: float
@@ -62,14 +62,18 @@ def measure_judge(rows: LabelRows, judge: Ints, judge_name: str) -> JudgeReport:
     decided = (people >= 0) & (judge != UNLABELLED)
     both = decided & (judge >= 0)
     everything = np.ones(len(people), dtype=bool)
-    windows = {"all": everything, "before": ~rows.after, "after": rows.after}
-    personas = {name: rows.persona == name for name in np.unique(rows.persona).tolist()}
+    windows = [("all", everything), ("before", ~rows.after), ("after", rows.after)]
+    names = [name for name, _ in windows]
+    personas = [
+        (f"persona {name}" if name in names else name, rows.persona == name)
+        for name in np.unique(rows.persona).tolist()
+    ]
     parts = []
-    for part, mask in (windows | personas).items():
+    for number, (part, mask) in enumerate(windows + personas):
         kept = both & mask
         if kept.any():
             chosen = rows.select(kept)
-            cluster = chosen.feed_batches if part in personas else chosen.cluster
+            cluster = chosen.cluster if number < len(windows) else chosen.feed_batches
             parts.append(_quality(part, chosen, judge[kept], cluster))
     return JudgeReport(
         judge_name,

@@ -6,7 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.data.exposures import NONE, Views
-from analysis.data.people_labels import UNLABELLED, PeopleAnswers, place_labels
+from analysis.data.people_labels import (
+    UNLABELLED,
+    PeopleAnswers,
+    count_chanceless,
+    place_labels,
+)
 from analysis.estimators.judge_against_people import JudgeReport, find_answers, measure_judge
 from analysis.estimators.label_agreement import PeopleAgreement, measure_agreement
 from analysis.estimators.peoples_sway import PeoplesSway, measure_sways
@@ -34,6 +39,7 @@ class PeopleResult:
     questions: int  # about the runs of the group, and compared
     labelled: int  # of these, answered by anybody
     outside: int
+    chanceless: int | None  # videos that could not be drawn; ``None`` where nobody can tell
     people: tuple[PersonCount, ...]
     agreement: PeopleAgreement
     judges: tuple[JudgeReport, ...]
@@ -64,6 +70,7 @@ def measure_people(
         questions=len(rows.question),
         labelled=int((rows.majority != UNLABELLED).sum()),
         outside=rows.outside,
+        chanceless=count_chanceless(people, views),
         people=tuple(
             PersonCount(name, int((row != UNLABELLED).sum()), int((row == NONE).sum()))
             for name, row in zip(people.people, answers, strict=True)

@@ -56,6 +56,9 @@ class SwayRow:
     judge: TracedNumber
     tuning: TracedNumber
     bounds: tuple[TracedNumber, TracedNumber] | None
+    units: TracedNumber
+    left_out: tuple[tuple[TracedNumber, str], ...]
+    unjudged: TracedNumber | None
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class PeopleSection:
     pairs: tuple[PairRow, ...]
     judges: tuple[JudgeSection, ...]
     sways: tuple[SwayRow, ...]
+    chanceless: TracedNumber | None
 
 
 def people_sections(scene: GroupRows) -> tuple[PeopleSection, ...]:
@@ -126,6 +130,9 @@ def _section(told: PeopleResult, group: str) -> PeopleSection:
             for one in told.sways
             if one.sway.exists
         ),
+        chanceless=counts.count(told.chanceless, "videos that had no chance of being drawn")
+        if told.chanceless
+        else None,
     )
 
 
@@ -163,5 +170,13 @@ def _sway(source: NumberSource, told: PeoplesSway) -> SwayRow:
         source.decimal(told.tuning, "how much of the judge is taken over"),
         (source.pp(low, f"lowest {what}"), source.pp(high, f"highest {what}"))
         if low < high
+        else None,
+        units=source.count(told.units, f"runs or pairs, {told.arm}"),
+        left_out=tuple(
+            (source.count(len(one.runs), f"runs {one.why}, {told.arm}"), one.why)
+            for one in told.left_out
+        ),
+        unjudged=source.count(len(told.unjudged), f"runs of an unanswered window, {told.arm}")
+        if told.unjudged
         else None,
     )

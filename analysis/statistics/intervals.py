@@ -213,10 +213,10 @@ def difference_over_batches(sums: BatchSums, unit: str = "pp", level: float = 0.
         reason = "a window holds only one batch, so batches tell no spread"
         return _without(dataclasses.replace(empty, value=value), reason)
     over = jackknife(value, without[1] - without[0], sums.n.shape[1] - 2, unit, level)
-    return _wandering(over, variance_of_difference(sums.n, sums.at, sums.sd))
+    return add_wandering(over, variance_of_difference(sums.n, sums.at, sums.sd))
 
 
-def _wandering(over: Estimate, variance: float) -> Estimate:
+def add_wandering(over: Estimate, variance: float) -> Estimate:
     """The same estimate with a known variance beside that of its clusters.
 
     With few clusters the gain in degrees of freedom can outweigh the variance that is added. So
@@ -255,7 +255,7 @@ def change_over_batches(sums: BatchSums, level: float = 0.95) -> Estimate:
         return _without(change, "one batch holds every yes of a window, so the ratio has no bounds")
     logs = np.log(without[1] / without[0])
     log = jackknife(math.log(mean[1] / mean[0]), logs, sums.n.shape[1] - 2, "", level)
-    log = _wandering(log, variance_of_difference(sums.n, sums.at, sums.sd / mean))
+    log = add_wandering(log, variance_of_difference(sums.n, sums.at, sums.sd / mean))
     told = dataclasses.replace(
         log,
         value=change.value,

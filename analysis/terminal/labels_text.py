@@ -60,6 +60,11 @@ def _draw(told: PeopleResult) -> list[str]:
         f"  {one.name}: {count_of(one.labelled, 'label')}, {one.unsure} cannot tell"
         for one in told.people
     ]
+    if told.chanceless:
+        lines.append(
+            f"  {count_of(told.chanceless, 'video')} had no chance of being drawn: they came "
+            "later, or had no picture"
+        )
     if not told.labelled:
         return lines
     lines += _agreement(told)
@@ -111,15 +116,29 @@ def _judge(told: JudgeReport) -> list[str]:
 
 
 def _sway(told: PeoplesSway) -> list[str]:
+    left_out = [
+        f"  left out, {one.why}: {count_of(len(one.runs), 'run')} ({', '.join(one.runs)})"
+        for one in told.left_out
+    ]
     if not told.sway.exists:
-        return [f"sway as people would find it, {told.arm}: none, since {told.sway.reason}"]
+        none = f"sway as people would find it, {told.arm}: none, since {told.sway.reason}"
+        return [none, *left_out]
     low, high = told.bounds
     return [
         f"sway as people would find it in all videos, {told.arm}: {estimate_text(told.sway)}",
         f"  of {count_of(told.labels, 'label')} alone {estimate_text(told.alone)}",
-        f"  of the judge alone {told.judge:+.1f} pp, taken over by {told.tuning:.2f}",
+        f"  of the judge alone {number(told.judge, '+.1f')} pp, taken over by {told.tuning:.2f}",
         f"  bounds for missing answers: {number(low)} to {number(high)} pp",
+        *left_out,
+        *_unjudged(told),
     ]
+
+
+def _unjudged(told: PeoplesSway) -> list[str]:
+    if not told.unjudged:
+        return []
+    runs = f"{count_of(len(told.unjudged), 'run')} ({', '.join(told.unjudged)})"
+    return [f"  not in that of the judge, which answered nothing in a window: {runs}"]
 
 
 def _matrices(told: Sequence[MatrixLine]) -> list[str]:

@@ -109,7 +109,7 @@ def test_a_person_answers_on_the_page_and_the_report_takes_it(
     assert CliRunner().invoke(main, words).exit_code == 0
     page_text = "".join(path.read_text("utf-8") for path in (tmp_path / "report").rglob("*.html"))
     plain = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page_text))
-    assert "Specific sway as human/anna would judge all videos" in plain
+    assert "Specific sway as human/anna/example-1 would judge all videos" in plain
 
 
 def answer_first_again(page: Page, sheet: Path, out: Path) -> list[str]:
@@ -219,3 +219,24 @@ def test_runs_are_asked_about_once_and_their_folders_are_no_studies(example: Dat
     asked = CliRunner().invoke(cli, words)
     assert asked.exit_code == 0, asked.output
     assert "0 questions answered about 0 runs" not in asked.output
+
+
+def test_videos_that_come_after_the_draw_are_told(example: DataFolder, tmp_path: Path) -> None:
+    """Said when an unfinished run is drawn of, and again when the labels are read."""
+    data = DataFolder(tmp_path / "data")
+    shutil.copytree(example.root, data.root, ignore=shutil.ignore_patterns("human-*", "labels"))
+    path = data.ledger_path("example-kim-treatment")
+    whole = path.read_bytes()
+    path.write_bytes(b"".join(whole.splitlines(keepends=True)[:-8]))
+    words = ["label", "example-kim-treatment", "--questions", "30", "--data", str(data.root)]
+    made = CliRunner().invoke(cli, words)
+    assert made.exit_code == 0, made.output
+    assert "Not complete: example-kim-treatment." in made.stderr
+    path.write_bytes(whole)
+    assert "Not complete" not in CliRunner().invoke(cli, words).output, "it is drawn already"
+    assert "Not complete" not in CliRunner().invoke(cli, [*words, "--seed", "2"]).output
+    for seed, late in ((1, True), (2, False)):
+        name = f"example-kim-treatment-{seed}"
+        told = CliRunner().invoke(main, ["labels", name, "--data", str(data.root)])
+        assert told.exit_code == 0, told.output
+        assert ("had no chance of being drawn" in told.stdout) is late

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -58,3 +59,20 @@ def test_a_question_that_the_judge_was_not_asked_is_not_its_silence() -> None:
     people = np.array([[1, 0, 1, 0]])
     told = measure_judge(label_rows(people), np.array([1, 0, -1, -2]), "judge")
     assert (told.parts[0].questions, told.silent) == (2, 1)
+
+
+def test_a_persona_called_as_a_window_has_a_row_of_its_own() -> None:
+    people = np.array([[1, 0, 1, 0, 1, 0]])
+    rows = replace(
+        label_rows(people, after=np.array([0, 0, 0, 1, 1, 1], dtype=bool)),
+        persona=np.array(["all", "before", "before", "after", "after", "after"]),
+    )
+    parts = measure_judge(rows, people[0], "judge").parts
+    assert [(one.part, one.questions) for one in parts] == [
+        ("all", 6),
+        ("before", 3),
+        ("after", 3),
+        ("persona after", 3),
+        ("persona all", 1),
+        ("persona before", 2),
+    ]

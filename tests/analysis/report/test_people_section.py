@@ -6,6 +6,7 @@ import csv
 import json
 import random
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from click.testing import CliRunner
 
 from agent.evaluation.label_draw import LabelPlan, draw_questions
 from analysis.cli.main import main
+from analysis.data.people_labels import as_judgements, read_people
 from analysis.examples.study import write_example
 from store.runs.data_folder import DataFolder
 from store.runs.labels import Label, LabelFile, write_draw
@@ -62,7 +64,7 @@ def test_page_and_table_tell_what_the_command_tells(data: DataFolder, tmp_path: 
     run("report", "example", "--data", str(data.root), "--out", str(out))
     page = (out / "index.html").read_text("utf-8")
     plain = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page))
-    assert plain.count("What people say") == 2
+    assert page.count("<h2>What people say</h2>") == 2
     assert "People answered 200 of 200 questions of the draw example-1" in plain
     assert f"{first['agreement']['alpha']['value']:.2f}".replace("-", "−") in plain
     path = next(out.rglob("people.csv"))
@@ -92,12 +94,26 @@ def test_page_and_table_tell_what_the_command_tells(data: DataFolder, tmp_path: 
 def test_the_matrix_is_told_for_each_person_and_the_majority(data: DataFolder) -> None:
     (group,) = json.loads(run("labels", "example-2", "--json", "--data", str(data.root)))
     assert [one["judge"] for one in group["matrices"]] == [
-        "human/anna",
-        "human/bo",
-        "human/majority",
+        "human/anna/example-2",
+        "human/bo/example-2",
+        "human/majority/of 2/example-2",
     ]
     assert all(one["estimate"] is not None for one in group["matrices"])
     assert [draw["draw"] for draw in group["draws"]] == ["example-2"]
+
+
+def test_no_two_rows_of_the_matrix_have_one_name(data: DataFolder) -> None:
+    """Two draws of the same people, one of whom is called as the majority."""
+    (one,) = (one for one in read_people(data, ["example-kim-treatment"]) if one.header.everyone)
+    people = replace(one, people=("majority", "majority of 2"))
+    other = replace(people, header=people.header.model_copy(update={"name": "example-3"}))
+    files = [
+        file
+        for each in (people, other)
+        for file in as_judgements(each, set())["example-kim-treatment"]
+    ]
+    assert len(files) == 6
+    assert len({file.judge.model for file in files}) == 6
 
 
 def test_at_the_terminal(data: DataFolder) -> None:

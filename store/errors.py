@@ -5,7 +5,8 @@
     StoreError                 exit code 2: one sentence that ends in what to type
     ├─ DamageFound             1: what is kept is not what was written
     │  ├─ DamagedLedger(path, line)   a line before the last one does not parse
-    │  └─ DamagedFrame(path)          bytes that do not match their name
+    │  ├─ DamagedFrame(path)          bytes that do not match their name
+    │  └─ RenamedDraw(path, name)     a draw of labels in a folder of another name
     ├─ LedgerFault             a run is not there, or not to be read or written now
     │  ├─ NothingKept(path)           the data folder holds no run yet
     │  ├─ RunNotFound(run_id)         no such run, with the nearest ones
@@ -83,6 +84,17 @@ class DamagedFrame(DamageFound):
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"{path} does not hold what its name says. Type: python -m store verify")
+
+
+class RenamedDraw(DamageFound):
+    """A draw of labels lies in a folder that is not called as the draw is."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        folder, home = path.parent, path.parent.with_name(name)
+        super().__init__(
+            f"{folder} holds the draw {name}, whose labels are looked for under that name. "
+            f"Type: mv {shlex.quote(str(folder))} {shlex.quote(str(home))}"
+        )
 
 
 class LedgerFault(StoreError):

@@ -159,7 +159,7 @@ def test_a_file_that_holds_no_answers(
 
 
 def test_what_is_refused(example: DataFolder) -> None:
-    assert "is none for a file" in label(example, by="../x").output
+    assert "is none for a person's file" in label(example, by="../x").output
     few = label(example, "--seed", "5", questions=20)
     assert (few.exit_code, "Type: --everyone --questions 100" in few.output) == (2, True)
     many = label(example, "--seed", "6", by="dee", questions=5000)

@@ -6,7 +6,7 @@
     ├─ DamageFound             1: what is kept is not what was written
     │  ├─ DamagedLedger(path, line)   a line before the last one does not parse
     │  ├─ DamagedFrame(path)          bytes that do not match their name
-    │  └─ RenamedDraw(path, name)     a draw of labels in a folder of another name
+    │  └─ RenamedDraw(path, name)     a draw in a folder of another name (``runs.labels``)
     ├─ LedgerFault             a run is not there, or not to be read or written now
     │  ├─ NothingKept(path)           the data folder holds no run yet
     │  ├─ RunNotFound(run_id)         no such run, with the nearest ones
@@ -43,8 +43,7 @@
     │  ├─ LeakingExport(place)        1: it names somebody after all
     │  ├─ BadCaptions(path, line)     a CSV that does not describe the pictures
     │  ├─ HistoryDiffers(name)        another history has this name (``dataset.watch_history``)
-    │  ├─ ExcelUnavailable            no package to write Excel with (``dataset.step_tables``)
-    │  └─ TooLongForExcel             more steps than a sheet has rows (there as well)
+    │  └─ ExcelUnavailable, TooLongForExcel  no package, too many rows (``dataset.step_tables``)
     ├─ BackupFault
     │  ├─ BadBackup(path)             a file that is no whole backup, or no place for one
     │  ├─ NoPlaceToRestore(path)      there is something in the data folder already
@@ -84,17 +83,6 @@ class DamagedFrame(DamageFound):
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"{path} does not hold what its name says. Type: python -m store verify")
-
-
-class RenamedDraw(DamageFound):
-    """A draw of labels lies in a folder that is not called as the draw is."""
-
-    def __init__(self, path: Path, name: str) -> None:
-        folder, home = path.parent, path.parent.with_name(name)
-        super().__init__(
-            f"{folder} holds the draw {name}, whose labels are looked for under that name. "
-            f"Type: mv {shlex.quote(str(folder))} {shlex.quote(str(home))}"
-        )
 
 
 class LedgerFault(StoreError):

@@ -7,6 +7,7 @@ place in a run and no picture, so that a video that is forgotten leaves nothing 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter
 
-from store.errors import DamagedLedger, DataUnwritable, RenamedDraw, StoreError
+from store.errors import DamagedLedger, DamageFound, DataUnwritable, StoreError
 from store.jsonl.answer_file import read_records
 from store.jsonl.append_only import LineFile
 from store.jsonl.atomic import write_whole
@@ -39,6 +40,17 @@ LabelAnswer = Literal["yes", "no", "unsure"]
 Stratum = Literal["run", "arm", "window", "persona", "own"]
 """What questions are told apart by when they are drawn; ``own``: put as the run's own persona."""
 Probability = Annotated[float, Field(gt=0, le=1)]
+
+
+class RenamedDraw(DamageFound):
+    """A draw of labels lies in a folder that is not called as the draw is."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        folder, home = path.parent, path.parent.with_name(name)
+        super().__init__(
+            f"{folder} holds the draw {name}, whose labels are looked for under that name. "
+            f"Type: mv {shlex.quote(str(folder))} {shlex.quote(str(home))}"
+        )
 
 
 class DrawHeader(Record):

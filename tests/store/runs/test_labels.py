@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner
 
 from store.cli.main import main
-from store.errors import DamagedLedger, RenamedDraw
+from store.errors import DamagedLedger
 from store.runs.data_folder import DataFolder
 from store.runs.labels import (
     DrawHeader,
@@ -30,6 +30,7 @@ from store.runs.labels import (
     LabelFile,
     LabelFinding,
     LabelUndo,
+    RenamedDraw,
     check_labels,
     draw_path,
     list_labellers,

@@ -5,13 +5,13 @@
     StoreError                 exit code 2: one sentence that ends in what to type
     ├─ DamageFound             1: what is kept is not what was written
     │  ├─ DamagedLedger(path, line)   a line before the last one does not parse
-    │  ├─ DamagedFrame(path)          bytes that do not match their name
-    │  └─ RenamedDraw(path, name)     a draw in a folder of another name (``runs.labels``)
+    │  └─ DamagedFrame(path)          bytes that do not match their name
     ├─ LedgerFault             a run is not there, or not to be read or written now
     │  ├─ NothingKept(path)           the data folder holds no run yet
     │  ├─ RunNotFound(run_id)         no such run, with the nearest ones
     │  ├─ RunLocked(run_id, holder)   another process writes this run
-    │  └─ NewerSchema(path)           written by a later version of feedsway
+    │  ├─ NewerSchema(path)           written by a later version of feedsway
+    │  └─ RenamedDraw(path, name)     a draw in a folder of another name (``runs.labels``)
     ├─ PathRefused             a name or a path leads out of its folder
     │  ├─ BadName(text)
     │  └─ OutsideFolder(path, folder)

@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter
 
-from store.errors import DamagedLedger, DamageFound, DataUnwritable, StoreError
+from store.errors import DamagedLedger, DataUnwritable, LedgerFault, StoreError
 from store.jsonl.answer_file import read_records
 from store.jsonl.append_only import LineFile
 from store.jsonl.atomic import write_whole
@@ -42,7 +42,7 @@ Stratum = Literal["run", "arm", "window", "persona", "own"]
 Probability = Annotated[float, Field(gt=0, le=1)]
 
 
-class RenamedDraw(DamageFound):
+class RenamedDraw(LedgerFault):
     """A draw of labels lies in a folder that is not called as the draw is."""
 
     def __init__(self, path: Path, name: str) -> None:

@@ -10,7 +10,8 @@
     │  ├─ NothingKept(path)           the data folder holds no run yet
     │  ├─ RunNotFound(run_id)         no such run, with the nearest ones
     │  ├─ RunLocked(run_id, holder)   another process writes this run
-    │  └─ NewerSchema(path)           written by a later version of feedsway
+    │  ├─ NewerSchema(path)           written by a later version of feedsway
+    │  └─ RenamedDraw(path, name)     a draw in a folder of another name (``runs.labels``)
     ├─ PathRefused             a name or a path leads out of its folder
     │  ├─ BadName(text)
     │  └─ OutsideFolder(path, folder)
@@ -42,8 +43,7 @@
     │  ├─ LeakingExport(place)        1: it names somebody after all
     │  ├─ BadCaptions(path, line)     a CSV that does not describe the pictures
     │  ├─ HistoryDiffers(name)        another history has this name (``dataset.watch_history``)
-    │  ├─ ExcelUnavailable            no package to write Excel with (``dataset.step_tables``)
-    │  └─ TooLongForExcel             more steps than a sheet has rows (there as well)
+    │  └─ ExcelUnavailable, TooLongForExcel  no package, too many rows (``dataset.step_tables``)
     ├─ BackupFault
     │  ├─ BadBackup(path)             a file that is no whole backup, or no place for one
     │  ├─ NoPlaceToRestore(path)      there is something in the data folder already

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,6 +76,12 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
     help="Keep the answers of a CSV file, or of Label Studio's JSON export.",
 )
 @click.option(
+    "--as",
+    "users",
+    metavar="NUMBER=NAME,...",
+    help="With --import: who the users of Label Studio are that are known by number alone.",
+)
+@click.option(
     "--export",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write all labels: as Label Studio's JSON to a .json file, else as CSV.",
@@ -89,27 +96,32 @@ def label(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     """
     from agent.errors import BadConfig
     from agent.evaluation.label_draw import name_draw
-    from agent.evaluation.label_session import LabelSession
+    from agent.evaluation.label_session import LabelSession, check_labeller
     from agent.evaluation.named_ledgers import find_ledgers
     from store.runs.data_folder import DataFolder
+    from store.runs.labels import draw_path
 
     folder = DataFolder(data)
-    plan = _plan(options)
+    plan, users = _plan(options), _users(options["users"])
+    if users and options["answers"] is None:
+        raise BadConfig("Whose answers are these? Type: the same with --import export.json")
     left_out: list[str] = []
     arms = ("treatment",) if plan.everyone else None
     ledgers = find_ledgers(folder, runs, left_out, arms)
     name = name_draw(folder, runs[0], ledgers, plan.seed)
-    draw = _open_draw(folder, name, ledgers, plan)
     by, again = options["by"], _again(runs, options, folder)
     if by is None and (options["sheet"] or options["studio"]):
         raise BadConfig("Who is to answer? Type: the same with --by anna")
+    if by is not None:
+        check_labeller(by, () if draw_path(folder, name).exists() else plan.labellers)
+    draw = _open_draw(folder, name, ledgers, plan)
     session = None if by is None else LabelSession(folder, draw, by)
     if session is not None:
         left_out += session.drawn.left_out
         if options["sheet"] or options["studio"]:
             _hand_out(session, options["sheet"], options["studio"], again)
     if options["answers"] is not None:
-        _import(folder, draw, options["answers"], by)
+        _import(folder, draw, options["answers"], by, users)
     if options["export"] is not None:
         _export(folder, draw, options["export"])
     _tell_progress(folder, draw, by, as_json=as_json)
@@ -140,7 +152,7 @@ def _plan(options: dict[str, Any]) -> LabelPlan:
         strata=tuple(dict.fromkeys(strata)) or STRATA,
         everyone=options["everyone"],
         seed=options["seed"],
-        labellers=tuple(filter(None, (options["labellers"] or "").split(","))),
+        labellers=tuple(filter(None, map(str.strip, (options["labellers"] or "").split(",")))),
         overlap=options["overlap"],
     )
     plan.check()
@@ -149,8 +161,8 @@ def _plan(options: dict[str, Any]) -> LabelPlan:
 
 def _again(runs: Sequence[str], options: dict[str, Any], data: DataFolder) -> str:
     """The command that goes on with this draw."""
-    again = spell_commands(f"python -m agent label {' '.join(runs)}")
-    again += f" --by {options['by']}" if options["by"] else ""
+    again = spell_commands(f"python -m agent label {shlex.join(runs)}")
+    again += f" --by {shlex.quote(options['by'])}" if options["by"] else ""
     again += f" --seed {options['seed']}" if options["seed"] != 1 else ""
     return f"{again}{data_to_type(data.root)}"
 
@@ -229,10 +241,27 @@ def _hand_out(session: LabelSession, sheet: Path | None, studio: Path | None, ag
         )
 
 
-def _import(data: DataFolder, draw: LabelDraw, answers: Path, by: str | None) -> None:
+def _users(typed: str | None) -> dict[int, str]:
+    """Names of Label Studio's users by their number."""
+    from agent.errors import BadConfig
+    from agent.evaluation.label_session import check_labeller
+
+    users: dict[int, str] = {}
+    for part in filter(None, (typed or "").split(",")):
+        number, _, name = (text.strip() for text in part.partition("="))
+        if not number.isdecimal() or int(number) in users:
+            raise BadConfig(f"{ascii(part)[:40]} names no user. Type: --as 10=anna,11=bo")
+        check_labeller(name, ())
+        users[int(number)] = name
+    return users
+
+
+def _import(
+    data: DataFolder, draw: LabelDraw, answers: Path, by: str | None, users: dict[int, str]
+) -> None:
     from agent.evaluation.label_exchange import keep_labels, read_labels
 
-    did = keep_labels(data, draw, read_labels(answers, by), datetime.now(UTC))
+    did = keep_labels(data, draw, read_labels(answers, by, users), datetime.now(UTC))
     unsure = f" ({did.unsure} cannot tell)" if did.unsure else ""
     echo(f"{count_of(did.kept, 'new label')} by {', '.join(did.by)} kept{unsure}.", err=True)
     if did.changed:

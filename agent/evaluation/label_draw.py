@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agent.errors import BadConfig
+from agent.evaluation.label_session import is_labeller
 from agent.evaluation.rejudged_sitting import (
     SMALLEST_SAMPLE,
     askable_steps,
@@ -55,6 +56,12 @@ class LabelPlan:
                 f"A sample of {self.questions} questions tells nothing of a sway. "
                 f"Type: --everyone --questions {SMALLEST_SAMPLE}"
             )
+        for name in self.labellers:
+            if not is_labeller(name) or self.labellers.count(name) > 1:
+                raise BadConfig(
+                    f"{ascii(name)[:40]} is no person's name, or stands twice. "
+                    "Type: --labellers anna,bo"
+                )
         if self.overlap < 1 and len(self.labellers) < 2:
             raise BadConfig(
                 "An overlap is of people who share the questions. Type: --labellers anna,bo "

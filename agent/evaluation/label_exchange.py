@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -34,6 +35,7 @@ from store.untrusted.clean_text import show_cell
 from store.untrusted.foreign_tables import BadTable, read_table
 from store.untrusted.studio_tasks import (
     CONTROL,
+    LABELLER,
     BadStudioFile,
     ForeignLabel,
     parse_time,
@@ -112,15 +114,19 @@ def _studio_text(labels: Iterable[tuple[DrawQuestion, Label]]) -> str:
             "to_name": "pictures",
             "type": "choices",
             "value": {"choices": [label.answer]},
-            "meta": {"text": [label.by]},
+            "meta": {LABELLER: label.by},
         }
         at = label.at.isoformat()
         task["annotations"].append({"result": [result], "created_at": at, "was_cancelled": False})
     return json.dumps(list(tasks.values()), indent=1, ensure_ascii=False) + "\n"
 
 
-def read_labels(path: Path, by: str | None) -> list[ForeignLabel]:
+def read_labels(
+    path: Path, by: str | None, users: Mapping[int, str] | None = None
+) -> list[ForeignLabel]:
     """Read a file of answers; ``by`` is who gave those that name nobody.
+
+    ``users``: names of Label Studio's users, by number, where a file tells no more of them.
 
     Raises ``BadConfig`` where it is no such file, or tells nothing of who answered.
     """
@@ -128,7 +134,7 @@ def read_labels(path: Path, by: str | None) -> list[ForeignLabel]:
         with path.open("rb") as file:
             head = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
         found = read_studio(path) if head[:1] in (b"[", b"{") else _read_csv(path)
-        named = _name_people(found, by)
+        named = _name_people(found, by, users or {})
         _refuse_odd(named)
     except (OSError, BadTable, BadStudioFile) as error:
         raise BadConfig(
@@ -153,15 +159,24 @@ def _read_csv(path: Path) -> list[ForeignLabel]:
     ]
 
 
-def _name_people(labels: Sequence[ForeignLabel], by: str | None) -> list[ForeignLabel]:
-    """Say who gave each answer; users of Label Studio that are mere numbers stay apart."""
-    users = {label.user for label in labels if label.user is not None}
+def _name_people(
+    labels: Sequence[ForeignLabel], by: str | None, users: Mapping[int, str]
+) -> list[ForeignLabel]:
+    """Say who gave each answer; a mere number is nobody's name, else one person becomes two."""
+    numbers = sorted({label.user for label in labels if label.user is not None and not label.by})
+    if (len(numbers) > 1 or users) and not users.keys() >= set(numbers):
+        known = ",".join(f"{one}={users.get(one, 'NAME')}" for one in numbers)
+        raise BadConfig(
+            f"Of users of Label Studio this file has no names. Type: the same with --as {known}"
+        )
     named = []
     for label in labels:
-        who = label.by
-        if not who and label.user is not None and (by is None or len(users) > 1):
-            who = f"studio-{label.user}"
-        who = who or by or ""
+        who = (
+            label.by.strip()
+            or (users.get(label.user, "") if label.user is not None else "")
+            or by
+            or ""
+        )
         if not who:
             raise BadConfig("Who has given these answers? Type: the same with --by anna")
         if not is_labeller(who):
@@ -187,13 +202,18 @@ def keep_labels(
     Raises
     ------
     BadConfig
-        None of the answers is to a question of the draw.
+        None of the answers is to a question of the draw, or by anybody who shares it.
     DamagedLedger, DataUnwritable
         As ``LabelFile`` does.
     """
     by: dict[str, dict[str, Label]] = {}
     people = {label.by for label in labels}
     named = draw.header.labellers
+    if named and not people.intersection(named):
+        raise BadConfig(
+            f"{', '.join(sorted(people))[:80]} is none of those who share this draw: "
+            f"{', '.join(named)}. Type: the same with --by {shlex.quote(named[0])}"
+        )
     asked = {
         name: {one.id for one in draw.questions_of(name) if not named or name in named}
         for name in people

@@ -6,7 +6,8 @@ judgement is read on the way to it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -14,11 +15,12 @@ from itertools import islice
 from agent.errors import BadConfig, UnknownName
 from agent.evaluation.rejudge import persona_of
 from agent.evaluation.rejudged_sitting import askable_steps
-from personas.strategies import build
+from personas.strategies import build, strategies
 from store.errors import StoreError
 from store.jsonl.paths import is_name
 from store.runs.data_folder import DataFolder
 from store.runs.labels import (
+    MAJORITY,
     DrawQuestion,
     Label,
     LabelAnswer,
@@ -33,8 +35,16 @@ from store.untrusted.clean_text import show_cell
 
 
 def is_labeller(name: str) -> bool:
-    """Whether a name may be that of a file, and stand in a table."""
-    return is_name(name) and show_cell(name) == name
+    """Whether a name may be that of a file, stand in a table, and be nobody else's."""
+    return is_name(name) and show_cell(name) == name == name.strip() and name != MAJORITY
+
+
+def check_labeller(name: str, named: Sequence[str]) -> None:
+    """Raise ``BadConfig`` for no name, and ``UnknownName`` for none of those who share a draw."""
+    if not is_labeller(name):
+        raise BadConfig(f"The name {ascii(name)[:40]} is none for a person's file. Type: --by anna")
+    if named and name not in named:
+        raise UnknownName("labeller", name, named, f"Type: --by {shlex.quote(named[0])}")
 
 
 @dataclass(frozen=True)
@@ -110,11 +120,13 @@ class LabelSession:
     def __init__(
         self, data: DataFolder, draw: LabelDraw, by: str, drawn: DrawnSteps | None = None
     ) -> None:
-        named = draw.header.labellers
-        if not is_labeller(by):
-            raise BadConfig(f"The name {ascii(by)[:40]} is none for a file. Type: --by anna")
-        if named and by not in named:
-            raise UnknownName("labeller", by, named, f"Type: --by {named[0]}")
+        check_labeller(by, draw.header.labellers)
+        if draw.header.strategy not in strategies():
+            raise BadConfig(
+                f"The draw {draw.header.name} was made with the strategy "
+                f"{ascii(draw.header.strategy)[:40]}, which is not here. "
+                "Type: python -m agent label STUDY --seed 2"
+            )
         self.data, self.draw = data, draw
         self.file = LabelFile(data, draw.header.name, by)
         self.drawn = DrawnSteps.read(data, draw) if drawn is None else drawn

@@ -10,13 +10,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from agent.errors import AgentError, UnknownName
+from agent.errors import AgentError, BadConfig, UnknownName
 from agent.evaluation.label_draw import LabelPlan, draw_questions, name_draw
 from agent.evaluation.label_exchange import ANSWERS
 from agent.evaluation.label_session import DrawnSteps, LabelSession
@@ -51,18 +52,18 @@ class LabelDesk:
             raise UnknownName("draw", name, known, "Type: python -m agent label STUDY --by anna")
         with self._lock:
             kept = self._drawn.get(name)
-            if kept is None or kept[0] != self._stamp(kept[1]):
+            if kept is None or kept[0] != self._stamp(known[name], kept[1]):
                 draw = read_draw(known[name])
-                stamp = self._stamp(draw)
+                stamp = self._stamp(known[name], draw)
                 kept = self._drawn[name] = stamp, draw, DrawnSteps.read(self._data, draw)
         return LabelSession(self._data, kept[1], by, kept[2])
 
-    def _stamp(self, draw: LabelDraw) -> Stamp:
-        """What tells that a ledger of a draw has changed, as when a video is forgotten."""
+    def _stamp(self, path: Path, draw: LabelDraw) -> Stamp:
+        """What tells that a draw or its ledgers changed, as when a video is forgotten."""
         found = []
-        for run_id in draw.header.runs:
+        for file in (path, *map(self._data.ledger_path, draw.header.runs)):
             try:
-                state = self._data.ledger_path(run_id).stat()
+                state = file.stat()
                 found.append((state.st_mtime_ns, state.st_size))
             except OSError:
                 found.append((0, 0))
@@ -102,10 +103,18 @@ class LabelDesk:
         return self._answer(request, keep)
 
     def answer_undo(self, request: Request) -> Response:
+        """Take a label back, unless the agreement was told: else it would tell others' answers."""
         name = request.query_params.get("question", "")
-        return self._answer(
-            request, lambda session: {"undone": session.undo(name, datetime.now(UTC))}
-        )
+
+        def undo(session: LabelSession) -> dict[str, bool]:
+            if _agreement(session) is not None:
+                raise BadConfig(
+                    "You know how far you agree with others, so your answers stand. "
+                    f"Type: python -m analysis labels {session.draw.header.name}"
+                )
+            return {"undone": session.undo(name, datetime.now(UTC))}
+
+        return self._answer(request, undo)
 
     def _answer(self, request: Request, act: Callable[[LabelSession], dict[str, bool]]) -> Response:
         """Do what was asked, and tell how far the person is and what comes next."""
@@ -140,7 +149,12 @@ class LabelDesk:
 
 
 def _agreement(session: LabelSession) -> dict[str, Any] | None:
-    """How far people agree on what this person has answered already; ``None`` if few can tell."""
+    """How far people agree; ``None`` while this person has open questions, or few can tell.
+
+    Told after each answer, it would give away what others said.
+    """
+    if session.count_progress().open:
+        return None
     given = {by: labels for by, labels in session.read_shared().items() if labels}
     if len(given) < 2 or session.by not in given:
         return None

@@ -44,6 +44,7 @@ def _gather(data: DataFolder, names: tuple[str, ...]) -> Material:
     """The runs that are meant, with the labels of the draw that is meant, or of all."""
     from dataclasses import replace
 
+    from analysis.data.people_labels import read_answers
     from analysis.errors import NothingToCompare
     from analysis.report.report_inputs import find_runs, is_study, read_runs, read_study
     from store.runs.labels import draw_path, list_draws, read_draw
@@ -52,8 +53,10 @@ def _gather(data: DataFolder, names: tuple[str, ...]) -> Material:
     if len(names) == 1 and is_study(data, names[0]):
         material = read_study(data, names[0], progress)
     elif len(names) == 1 and names[0] in draws:
-        drawn = read_draw(draw_path(data, names[0])).header.runs
-        there = [run for run in drawn if data.ledger_path(run).exists()]
+        path = draw_path(data, names[0])
+        draw = read_draw(path)
+        read_answers(data, path, draw)  # of several draws a damaged one is left out; not this
+        there = [run for run in draw.header.runs if data.ledger_path(run).exists()]
         material = read_runs(data, find_runs(data, there), names, progress)
         chosen = tuple(one for one in material.people if one.name == names[0])
         material = replace(material, people=chosen)

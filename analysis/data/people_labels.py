@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from analysis.data.before_after_windows import batches, compared
 from analysis.data.exposures import AFTER, BEFORE, NO, NONE, YES, Views
 from analysis.statistics.estimate import Floats, Ints, Mask
+from store.errors import StoreError
 from store.runs.data_folder import DataFolder
 from store.runs.labels import (
+    MAJORITY,
     DrawHeader,
     DrawQuestion,
     DrawStratum,
@@ -32,6 +34,7 @@ from store.runs.rejudgements import (
     RejudgementHeader,
     RejudgementKey,
 )
+from store.terminal.printing import echo
 
 UNLABELLED = -2
 """No label yet; that of a person who cannot tell is ``NONE``."""
@@ -123,18 +126,24 @@ def choose_clusters(run: Ints, batch: Ints) -> Ints:
 def read_people(data: DataFolder, run_ids: Sequence[str]) -> list[PeopleAnswers]:
     """Read the labels of every draw that is about any of these runs.
 
-    Raises ``DamagedLedger`` and ``DataUnreadable``.
+    A draw that cannot be read, or a file of whose labels cannot, is left out and told.
     """
-    known = set(run_ids)
-    return [
-        read_answers(data, path, draw)
-        for path in list_draws(data)
-        if known.intersection((draw := read_draw(path)).header.runs)
-    ]
+    known, people = set(run_ids), []
+    for path in list_draws(data):
+        try:
+            draw = read_draw(path)
+            if known.intersection(draw.header.runs):
+                people.append(read_answers(data, path, draw))
+        except StoreError as error:
+            echo(f"Left out, all labels of {path.parent.name}: {error}", err=True)
+    return people
 
 
 def read_answers(data: DataFolder, path: Path, draw: LabelDraw) -> PeopleAnswers:
-    """Read what everybody answered to a draw, which is given with its file; raises likewise."""
+    """Read what everybody answered to a draw, which is given with its file.
+
+    Raises ``DamagedLedger`` and ``DataUnreadable``.
+    """
     people = tuple(list_labellers(path))
     logs = [LabelFile(data, draw.header.name, name).read().standing for name in people]
     answers = [

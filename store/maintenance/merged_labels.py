@@ -6,12 +6,22 @@ A label names no picture, so that nothing of it has to be forgotten.
 from __future__ import annotations
 
 from operator import attrgetter
+from pathlib import Path
 
 from store.errors import DataUnwritable, MergeRefused, StoreError
 from store.maintenance.merged_files import MergeTarget, read_source, source_names
 from store.maintenance.merged_lines import FileLine, read_file_lines
 from store.runs.data_folder import DataFolder
-from store.runs.labels import DRAW, DRAW_LINE, LABEL_LINE, DrawHeader, LabelLog
+from store.runs.labels import (
+    DRAW,
+    DRAW_LINE,
+    LABEL_LINE,
+    DrawHeader,
+    LabelFile,
+    LabelLog,
+    list_labellers,
+    read_draw,
+)
 from store.terminal.printing import count_of
 
 
@@ -21,18 +31,25 @@ def bring_labels(target: MergeTarget, source: DataFolder) -> None:
         try:
             if not _bring_draw(target, source, name):
                 continue
-            for lines in source_names(source, (source.root / name).parent, "by-*.jsonl"):
-                _bring_lines(target, source, lines)
         except (DataUnwritable, MergeRefused):
             raise
         except StoreError as error:
             target.summary.problems.append(str(error))
+            continue
+        for by in list_labellers(source.root / name):
+            try:
+                _bring_lines(target, source, LabelFile(source, Path(name).parent.name, by))
+            except (DataUnwritable, MergeRefused):
+                raise
+            except StoreError as error:
+                target.summary.problems.append(str(error))
 
 
 def _bring_draw(target: MergeTarget, source: DataFolder, name: str) -> bool:
     """Bring a draw in; tell whether it is the same here by now."""
     path = target.data.root / name
     theirs = read_file_lines(source.root / name, read_source(source, name) or b"", DRAW_LINE)
+    read_draw(source.root / name)
     here = target.read(name)
     if here is None:
         target.bring_file(source, name)
@@ -53,9 +70,11 @@ def _asked(lines: list[FileLine]) -> list[object]:
     ]
 
 
-def _bring_lines(target: MergeTarget, source: DataFolder, name: str) -> None:
+def _bring_lines(target: MergeTarget, source: DataFolder, file: LabelFile) -> None:
+    name = file.path.relative_to(source.root).as_posix()
     path = target.data.root / name
     theirs = read_file_lines(source.root / name, read_source(source, name) or b"", LABEL_LINE)
+    file.read()  # somebody else's lines stay where they are
     with target.held(path.with_suffix(".lock")):
         mine = read_file_lines(path, target.read(name) or b"", LABEL_LINE)
         known = {line.raw for line in mine}

@@ -25,7 +25,7 @@ from store.privacy import derived_files, forget
 from store.runs import ledger
 from store.runs.canary_log import find_canary_damage
 from store.runs.data_folder import DataFolder
-from store.runs.labels import find_label_faults
+from store.runs.labels import check_labels
 from store.runs.ledger_lines import Frame
 from store.runs.ledger_site_lines import last_difference
 
@@ -121,8 +121,12 @@ def _check_lines(report: VerifyReport, data: DataFolder) -> None:
     for damage in find_canary_damage(data):
         mend = "Restore the file from a copy, or delete the line. Reports leave it out and say so."
         _found(report, damage.path, str(damage), mend)
-    for path, what in find_label_faults(data):
-        _found(report, path, what, "Restore the file from a copy, or delete the lines at fault.")
+    mend = "Restore the file from a copy, or delete the lines at fault."
+    for finding in check_labels(data):
+        if finding.sound:
+            report.notes.append(f"{finding.path}: {finding.what}.")
+        else:
+            _found(report, finding.path, finding.what, mend)
 
 
 def _check_ledger(report: VerifyReport, run: ledger.Ledger) -> None:

@@ -7,22 +7,23 @@ place in a run and no picture, so that a video that is forgotten leaves nothing 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter
 
-from store.errors import DamagedLedger, DataUnwritable, StoreError
+from store.errors import DamagedLedger, DataUnwritable, LedgerFault, StoreError
 from store.jsonl.answer_file import read_records
 from store.jsonl.append_only import LineFile
 from store.jsonl.atomic import write_whole
 from store.jsonl.base_record import Record
 from store.jsonl.locks import LockHeld, NamedLock
-from store.jsonl.paths import PathName, check_name
+from store.jsonl.paths import PathName, check_name, is_name
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import Phase, Whole
 from store.terminal.printing import count_of
@@ -30,12 +31,26 @@ from store.terminal.printing import count_of
 PATIENCE_S = 10.0
 """How long another process's line is waited for."""
 DRAW = "draw.jsonl"
+MAJORITY = "majority"
+"""Stands for what most people said, and so is no person's name."""
 _BY = "by-"
+_TICK = timedelta(microseconds=1)
 LabelAnswer = Literal["yes", "no", "unsure"]
 """``unsure``: the person cannot tell, which counts as missing."""
 Stratum = Literal["run", "arm", "window", "persona", "own"]
 """What questions are told apart by when they are drawn; ``own``: put as the run's own persona."""
 Probability = Annotated[float, Field(gt=0, le=1)]
+
+
+class RenamedDraw(LedgerFault):
+    """A draw of labels lies in a folder that is not called as the draw is."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        folder, home = path.parent, path.parent.with_name(name)
+        super().__init__(
+            f"{folder} holds the draw {name}, whose labels are looked for under that name. "
+            f"Type: mv {shlex.quote(str(folder))} {shlex.quote(str(home))}"
+        )
 
 
 class DrawHeader(Record):
@@ -108,10 +123,14 @@ class Label(Record):
 
 
 class LabelUndo(Record):
-    """A person takes an answer back; the question is open again."""
+    """A person takes one label back, and no other of the same question."""
 
     kind: Literal["undo"] = "undo"
     question: PathName
+    answer: LabelAnswer
+    """Of the label."""
+    label_at: AwareDatetime
+    """When the label was given."""
     by: PathName
     at: AwareDatetime
 
@@ -153,16 +172,17 @@ class LabelLog:
 
     @classmethod
     def of(cls, lines: Sequence[Label | LabelUndo]) -> LabelLog:
+        undone = {
+            (line.question, line.answer, line.label_at)
+            for line in lines
+            if isinstance(line, LabelUndo)
+        }
+        labels = [line for line in lines if isinstance(line, Label)]
+        left = [one for one in labels if (one.question, one.answer, one.at) not in undone]
         standing: dict[str, Label] = {}
-        undone = repeats = 0
-        for line in lines:
-            if isinstance(line, LabelUndo):
-                undone += standing.pop(line.question, None) is not None
-            elif line.question in standing:
-                repeats += 1
-            else:
-                standing[line.question] = line
-        return cls(standing, undone, repeats)
+        for label in left:
+            standing.setdefault(label.question, label)
+        return cls(standing, len(labels) - len(left), len(left) - len(standing))
 
 
 class LabelFile:
@@ -179,9 +199,21 @@ class LabelFile:
     def read(self) -> LabelLog:
         """Return what stands.
 
-        Raises ``DamagedLedger`` where a committed line is no label, and ``DataUnreadable``.
+        Raises ``DamagedLedger`` where a committed line is no label, or somebody else's, and
+        ``DataUnreadable``.
         """
-        return LabelLog.of(read_label_lines(self.path))
+        return LabelLog.of(self._read_lines())
+
+    def _read_lines(self) -> list[Label | LabelUndo]:
+        lines = read_records(self.path, LABEL_LINE)[0] if self.path.exists() else []
+        for number, line in enumerate(lines, 1):
+            if line.by != self.by:
+                told = (
+                    f"it is by {ascii(line.by)[:40]}, as in a copy that a file sync made. Move "
+                    "such a copy out of the folder."
+                )
+                raise DamagedLedger(self.path, number, told)
+        return lines
 
     def add(self, labels: Sequence[Label]) -> int:
         """Append labels of questions that have none, and return how many these were.
@@ -189,14 +221,15 @@ class LabelFile:
         Raises ``DamagedLedger`` and ``DataUnwritable``.
         """
         with self._writing() as file:
-            lines = read_label_lines(self.path)
+            lines = self._read_lines()
             standing = set(LabelLog.of(lines).standing)
-            latest = {line.question: line.at for line in lines}
+            # after all that was said of the question, whatever the clock says
+            earliest = {line.question: line.at + _TICK for line in lines}
             new = []
             for label in labels:
                 if label.question not in standing:
                     standing.add(label.question)
-                    at = max(label.at, latest.get(label.question, label.at))
+                    at = max(label.at, earliest.get(label.question, label.at))
                     new.append(label.model_copy(update={"at": at}))
             _append(file, new)
         return len(new)
@@ -210,7 +243,14 @@ class LabelFile:
             label = self.read().standing.get(question)
             if label is not None:
                 # never before its label, whatever the clock says: lines are united by their time
-                _append(file, [LabelUndo(question=question, by=self.by, at=max(at, label.at))])
+                line = LabelUndo(
+                    question=question,
+                    answer=label.answer,
+                    label_at=label.at,
+                    by=self.by,
+                    at=max(at, label.at),
+                )
+                _append(file, [line])
         return label is not None
 
     @contextmanager
@@ -252,7 +292,8 @@ def list_draws(data: DataFolder) -> list[Path]:
 
 def list_labellers(draw: Path) -> list[str]:
     """Return who has answered a draw, which is given by its file."""
-    return sorted(path.stem.removeprefix(_BY) for path in draw.parent.glob(f"{_BY}*.jsonl"))
+    names = (path.stem.removeprefix(_BY) for path in draw.parent.glob(f"{_BY}*.jsonl"))
+    return sorted(filter(is_name, names))
 
 
 def write_draw(data: DataFolder, draw: LabelDraw) -> Path:
@@ -271,7 +312,7 @@ def encode_line(record: Record) -> bytes:
 
 
 def read_draw(path: Path) -> LabelDraw:
-    """Read a draw; raises ``DamagedLedger`` and ``DataUnreadable``."""
+    """Read a draw; raises ``DamagedLedger``, ``RenamedDraw`` and ``DataUnreadable``."""
     records, _ = read_records(path, DRAW_LINE)
     heads = [record for record in records if isinstance(record, DrawHeader)]
     questions = tuple(record for record in records if isinstance(record, DrawQuestion))
@@ -279,40 +320,49 @@ def read_draw(path: Path) -> LabelDraw:
         raise DamagedLedger(path, 1, "it is no whole draw of questions.")
     if len({question.id for question in questions}) < len(questions):
         raise DamagedLedger(path, len(records), "a question stands in it twice.")
+    for number, record in enumerate(records, 1):
+        if isinstance(record, DrawQuestion) and record.run_id not in heads[0].runs:
+            told = f"its run {ascii(record.run_id)[:40]} is none that questions were drawn of."
+            raise DamagedLedger(path, number, told)
+    if heads[0].name != path.parent.name:
+        raise RenamedDraw(path, heads[0].name)
     strata = tuple(record for record in records if isinstance(record, DrawStratum))
     return LabelDraw(heads[0], strata, questions)
 
 
-def read_label_lines(path: Path) -> list[Label | LabelUndo]:
-    """Read a person's lines; none where there is no file.
+@dataclass(frozen=True)
+class LabelFinding:
+    """What is to be told of a file of labels, or of a draw."""
 
-    Raises ``DamagedLedger`` where a committed line is no label, and ``DataUnreadable``.
-    """
-    return read_records(path, LABEL_LINE)[0] if path.exists() else []
+    path: Path
+    what: str
+    sound: bool = False
+    """Whether it is nothing to mend."""
 
 
-def find_label_faults(data: DataFolder) -> list[tuple[Path, str]]:
-    """Return what cannot be read of draws and labels, and labels that belong to no question."""
-    faults: list[tuple[Path, str]] = []
+def check_labels(data: DataFolder) -> Iterator[LabelFinding]:
+    """Tell what of draws and labels cannot be read, is nobody's or was answered twice."""
     for path in list_draws(data):
         try:
             known = {question.id for question in read_draw(path).questions}
         except StoreError as error:
-            faults.append((path, str(error)))
+            yield LabelFinding(path, str(error))
             continue
+        for stray in path.parent.glob(f"{_BY}.jsonl"):
+            yield LabelFinding(stray, "it says nowhere whose labels these are, and is not read")
         for by in list_labellers(path):
-            file = LabelFile(data, path.parent.name, by)
-            try:
-                log = file.read()
-            except StoreError as error:
-                faults.append((file.path, str(error)))
-                continue
-            if any(label.by != by for label in log.standing.values()):
-                faults.append((file.path, "a label is by somebody else than the file"))
-            if strange := len(set(log.standing) - known):
-                faults.append(
-                    (file.path, f"{count_of(strange, 'label')} to no question of the draw")
-                )
-            if log.repeats:
-                faults.append((file.path, f"{count_of(log.repeats, 'question')} labelled twice"))
-    return faults
+            yield from _check_file(LabelFile(data, path.parent.name, by), known)
+
+
+def _check_file(file: LabelFile, known: set[str]) -> Iterator[LabelFinding]:
+    try:
+        log = file.read()
+    except StoreError as error:
+        yield LabelFinding(file.path, str(error))
+        return
+    if strange := len(set(log.standing) - known):
+        what = f"{count_of(strange, 'label')} to no question of the draw"
+        yield LabelFinding(file.path, what)
+    if log.repeats:
+        what = f"{count_of(log.repeats, 'question')} labelled twice; the first label of each stands"
+        yield LabelFinding(file.path, what, sound=True)

@@ -20,6 +20,8 @@ MOST_STUDIO_BYTES = 256 * 2**20
 """Of an export: a hundred thousand tasks of two kilobytes are within."""
 CONTROL = "answer"
 """Name of the control whose choices are read."""
+LABELLER = "labeller"
+"""Under ``meta``, who answered, as an export of ours has it; ``text`` is an annotator's remark."""
 _LONGEST = 200
 
 
@@ -89,9 +91,9 @@ def _choice(result: Any) -> str | None:
 def _who(annotation: dict[str, Any], result: dict[str, Any]) -> tuple[str, int | None]:
     """Name of who answered, as an export of ours tells it, else as Label Studio does."""
     meta = result.get("meta")
-    noted = meta.get("text") if isinstance(meta, dict) else None
-    if isinstance(noted, list) and len(noted) == 1 and isinstance(noted[0], str):
-        return clean_text(noted[0], _LONGEST), None
+    noted = meta.get(LABELLER) if isinstance(meta, dict) else None
+    if isinstance(noted, str) and noted:
+        return clean_text(noted, _LONGEST), None
     user = annotation.get("completed_by")
     if isinstance(user, dict):
         email, user = user.get("email"), user.get("id")

@@ -83,7 +83,7 @@ class Labelling {
     this.place.classList.remove("busy");
     if (!answer.ok) return this.fail(answer.status, told);
     this.tell(told.kept === false ? "That one was answered in another window; its answer stands." : "");
-    this.last = told.progress.last;
+    this.last = told.agreement ? null : told.progress.last; // what is told of others closes it
     this.card = told.card;
     this.show(told);
   }
@@ -104,7 +104,6 @@ class Labelling {
     const agreed = agreement
       ? `Agreement with ${agreement.with.join(", ")} on ${agreement.questions}: alpha ${agreement.alpha.toFixed(2)}`
       : "";
-    this.at(".agreed").textContent = agreed;
     for (const button of this.place.querySelectorAll("[data-undo]")) button.disabled = !this.last;
     this.at(".question").hidden = !this.card;
     this.at(".over").hidden = Boolean(this.card);

@@ -159,7 +159,7 @@ def test_a_file_that_holds_no_answers(
 
 
 def test_what_is_refused(example: DataFolder) -> None:
-    assert "is none for a file" in label(example, by="../x").output
+    assert "is none for a person's file" in label(example, by="../x").output
     few = label(example, "--seed", "5", questions=20)
     assert (few.exit_code, "Type: --everyone --questions 100" in few.output) == (2, True)
     many = label(example, "--seed", "6", by="dee", questions=5000)
@@ -171,6 +171,59 @@ def test_what_is_refused(example: DataFolder) -> None:
         cli, ["label", "example", "--sheet", "s", "--data", str(example.root)]
     )
     assert (nobody.exit_code, "--by anna" in nobody.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--labellers", "anna,anna"],
+        ["--labellers", "anna,../bo"],
+        ["--labellers", "anna,majority"],
+        ["--by", "../x"],
+        ["--by", "majority"],
+        ["--by", "cy", "--labellers", "anna,bo"],
+        ["--as", "ten=anna"],
+        ["--as", "10=anna"],
+    ],
+)
+def test_names_are_checked_before_anything_is_written(
+    example: DataFolder, words: list[str]
+) -> None:
+    command = ["label", "example", "--seed", "20", *words, "--data", str(example.root)]
+    done = CliRunner().invoke(cli, command)
+    assert (done.exit_code, "Type: " in done.output) == (2, True), done.output
+    assert not draw_path(example, "example-20").exists()
+
+
+def test_blanks_between_labellers_are_no_part_of_a_name(example: DataFolder) -> None:
+    command = ["label", "example", "--seed", "21", "--questions", "30", "--labellers", "anna, bo,"]
+    done = CliRunner().invoke(cli, [*command, "--data", str(example.root)])
+    assert done.exit_code == 0, done.output
+    assert read_draw(draw_path(example, "example-21")).header.labellers == ("anna", "bo")
+
+
+def test_what_to_type_next_holds_a_name_with_a_blank(example: DataFolder, tmp_path: Path) -> None:
+    made = label(example, "--sheet", str(tmp_path / "sheet"), by="an na")
+    assert "--by 'an na'" in made.output.replace("\n", " ")
+
+
+def test_a_draw_from_elsewhere_stops_no_report(example: DataFolder, tmp_path: Path) -> None:
+    data = DataFolder(tmp_path / "data")
+    shutil.copytree(example.root, data.root, ignore=shutil.ignore_patterns("labels"))
+    for seed in ("1", "2"):
+        label(data, "--seed", seed)
+    path = draw_path(data, "example-2")
+    path.write_text(path.read_text().replace('"run_id":"example-', '"run_id":"ghost-', 1))
+    words = ["labels", "example", "--json", "--data", str(data.root)]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
+    assert {one["draw"] for group in json.loads(done.stdout) for one in group["draws"]} == {
+        "example-1"
+    }
+    assert "Left out, all labels of example-2" in done.stderr
+    named = CliRunner().invoke(main, ["labels", "example-2", "--data", str(data.root)])
+    assert named.exit_code == 1
+    assert "its run 'ghost-" in named.output
 
 
 def test_a_draw_stays_as_it_was_made(example: DataFolder, tmp_path: Path) -> None:

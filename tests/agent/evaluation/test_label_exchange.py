@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,14 @@ from agent.evaluation.label_session import LabelSession
 from agent.evaluation.label_sheet import write_studio_tasks
 from analysis.examples.study import write_example
 from store.runs.data_folder import DataFolder
-from store.runs.labels import Label, LabelDraw, LabelFile, write_draw
+from store.runs.labels import (
+    Label,
+    LabelDraw,
+    LabelFile,
+    draw_path,
+    list_labellers,
+    write_draw,
+)
 from store.runs.ledger import read
 from store.untrusted.studio_tasks import BadStudioFile, read_studio
 
@@ -92,7 +100,9 @@ def test_a_csv_tells_where_each_question_is_from(draw: LabelDraw, tmp_path: Path
         assert float(row["probability"]) == one.probability
 
 
-def studio_task(question: str, *answers: tuple[Any, Any], **more: Any) -> dict[str, Any]:
+def studio_task(
+    question: str, *answers: tuple[Any, Any], remark: str = "", **more: Any
+) -> dict[str, Any]:
     """A task as Label Studio's JSON export has it: a choice of each person, by their number."""
     return {
         "id": 7,
@@ -109,6 +119,7 @@ def studio_task(question: str, *answers: tuple[Any, Any], **more: Any) -> dict[s
                         "type": "choices",
                         "value": {"choices": [answer]},
                         "origin": "manual",
+                        "meta": {"text": [remark]},
                     }
                 ],
                 "was_cancelled": False,
@@ -133,19 +144,51 @@ def test_what_label_studio_exports_is_kept(draw: LabelDraw, tmp_path: Path) -> N
     skipped = studio_task(names[2], (10, "yes"), was_cancelled=True)
     mail = {"id": 3, "email": "cy@example.org"}
     tasks = [
-        studio_task(names[0], (10, "yes"), (11, "No")),
+        studio_task(names[0], (10, "yes"), (11, "No"), remark="zoe"),
         studio_task(names[1], (10, "unsure"), (mail, "no")),
         skipped,
         {"data": {"question": names[3]}, "annotations": []},
     ]
     path = tmp_path / "export.json"
     path.write_text(json.dumps(tasks), encoding="utf-8")
-    did = keep_labels(data, draw, read_labels(path, "anna"), NOW)
-    assert (did.kept, did.by) == (4, ("cy@example.org", "studio-10", "studio-11"))
-    label = LabelFile(data, "example-1", "studio-10").read().standing[names[0]]
+    with pytest.raises(BadConfig, match="Type: the same with --as 10=NAME,11=NAME"):
+        read_labels(path, "anna")
+    with pytest.raises(BadConfig, match="Type: the same with --as 10=anna,11=NAME"):
+        read_labels(path, "bo", {10: "anna"})
+    did = keep_labels(data, draw, read_labels(path, None, {10: "anna", 11: "bo"}), NOW)
+    assert (did.kept, did.by) == (4, ("anna", "bo", "cy@example.org"))
+    label = LabelFile(data, "example-1", "anna").read().standing[names[0]]
     assert label.at == datetime(2025, 3, 9, 22, 16, 8, 728353, tzinfo=UTC)
     path.write_text(json.dumps([studio_task(names[0], (10, "yes"))]), encoding="utf-8")
     assert keep_labels(data, draw, read_labels(path, "dan"), NOW).by == ("dan",), "one person"
+
+
+def test_imports_one_after_the_other_make_nobody_two_people(
+    draw: LabelDraw, tmp_path: Path
+) -> None:
+    data = DataFolder(tmp_path)
+    write_draw(data, draw)
+    names = [one.id for one in draw.questions]
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps([studio_task(names[0], (10, "yes"))]), encoding="utf-8")
+    keep_labels(data, draw, read_labels(path, "anna"), NOW)
+    both = [studio_task(names[0], (10, "yes"), (11, "yes")), studio_task(names[1], (10, "no"))]
+    path.write_text(json.dumps(both), encoding="utf-8")
+    with pytest.raises(BadConfig, match="--as"):
+        read_labels(path, "anna")
+    keep_labels(data, draw, read_labels(path, None, {10: "anna", 11: "bo"}), NOW)
+    assert list_labellers(draw_path(data, "example-1")) == ["anna", "bo"]
+    path.write_text(f"question,answer,by\n{names[2]},yes, anna \n", encoding="utf-8")
+    assert keep_labels(data, draw, read_labels(path, None), NOW).by == ("anna",)
+
+
+def test_who_does_not_share_a_draw_is_named(draw: LabelDraw, tmp_path: Path) -> None:
+    shared = replace(draw, header=draw.header.model_copy(update={"labellers": ("al", "bo")}))
+    data, path = DataFolder(tmp_path), tmp_path / "answers.csv"
+    write_draw(data, shared)
+    path.write_text(f"question,answer\n{draw.questions[0].id},yes\n", encoding="utf-8")
+    with pytest.raises(BadConfig, match="cy is none of those who share this draw: al, bo"):
+        keep_labels(data, shared, read_labels(path, "cy"), NOW)
 
 
 def test_tasks_for_label_studio_show_no_judge(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from store.frames.frame_store import FrameStore
 from store.privacy.forget import forget
 from store.privacy.forget_plan import Request
 from store.runs.data_folder import DataFolder
-from store.runs.labels import LabelFile, draw_path, read_draw
+from store.runs.labels import LabelFile, draw_path, list_labellers, read_draw, write_draw
 from store.runs.ledger import LedgerWriter
 from store.runs.ledger_lines import Judgement, Video, Windows
 from store.runs.rejudgements import (
@@ -183,24 +184,62 @@ def test_two_windows_of_one_person_see_each_others_labels(
     other.close()
 
 
-def test_agreement_is_of_what_this_person_has_answered(browser: Browser, data: DataFolder) -> None:
-    bo = Browser(data, "bo")
-    told = bo.ask("next")
-    for _ in range(20):
-        told = bo.ask("answer", question=told["card"]["id"], answer="yes")
-    assert told["agreement"] is None
-    bo.close()
+def answer_all(browser: Browser, answers: Sequence[str]) -> list[dict[str, Any]]:
     told = browser.ask("next")
-    for number in range(12):
-        assert told["agreement"] is None or told["agreement"]["questions"] == number
-        answer = "yes" if number % 2 else "no"
+    bodies = []
+    for answer in answers:
         told = browser.ask("answer", question=told["card"]["id"], answer=answer)
-    assert told["agreement"]["questions"] == 12
-    # 12 pairs: 6 agree on yes, 6 differ; 18 yes and 6 no among 24 answers
-    assert told["agreement"]["alpha"] == pytest.approx(1 - (12 / 24) / (2 * 18 * 6 / (24 * 23)))
-    assert told["agreement"]["with"] == ["bo"]
-    shared = LabelDesk(data).open_session("r-secret-1", "anna").read_shared()
-    assert {by: len(labels) for by, labels in shared.items()} == {"anna": 12, "bo": 12}
+        bodies.append(told)
+    return bodies
+
+
+def test_agreement_is_told_when_all_is_answered_for_good(
+    browser: Browser, data: DataFolder
+) -> None:
+    """A figure that moved with each answer would tell what others said to that question."""
+    bo = Browser(data, "bo")
+    alone = answer_all(bo, ["yes"] * 20)[-1]
+    assert (alone["agreement"], alone["card"]) == (None, None)
+    slip = bo.ask("undo", question=alone["progress"]["last"])
+    assert slip["undone"], "nothing was told yet"
+    bo.ask("answer", question=slip["card"]["id"], answer="yes")
+    *before, last = answer_all(browser, ["no", "yes"] * 10)
+    assert [told["agreement"] for told in before] == [None] * 19
+    # 20 pairs: 10 agree on yes, 10 differ; 30 yes and 10 no among 40 answers
+    alpha = 1 - (20 / 40) / (2 * 30 * 10 / (40 * 39))
+    assert last["agreement"] == {"with": ["bo"], "questions": 20, "alpha": pytest.approx(alpha)}
+    query = {"draw": "r-secret-1", "question": last["progress"]["last"]}
+    for by in ("anna", "bo"):
+        refusal = browser.post("undo", by=by, **query)
+        assert refusal.status_code == 409
+        assert "Type: python -m analysis labels r-secret-1" in refusal.json()["error"]
+    assert len(LabelFile(data, "r-secret-1", "anna").read().standing) == 20
+    bo.close()
+
+
+def test_a_draw_that_was_replaced_is_read_anew(browser: Browser, data: DataFolder) -> None:
+    path = draw_path(data, "r-secret-1")
+    desk = LabelDesk(data)
+    assert len(desk.open_session("r-secret-1", "anna").draw.questions) == 20
+    draw = read_draw(path)
+    write_draw(data, replace(draw, questions=draw.questions[:7]))
+    assert len(desk.open_session("r-secret-1", "anna").draw.questions) == 7
+
+
+def test_a_draw_of_an_unknown_strategy_is_told(browser: Browser, data: DataFolder) -> None:
+    draw = read_draw(draw_path(data, "r-secret-1"))
+    header = draw.header.model_copy(update={"strategy": "by-tarot"})
+    write_draw(data, replace(draw, header=header))
+    answer = browser.post("answer", draw="r-secret-1", by="anna")
+    assert (answer.status_code, "'by-tarot', which is not here" in answer.text) == (409, True)
+
+
+def test_a_name_with_blanks_around_it_is_nobodys(browser: Browser, data: DataFolder) -> None:
+    card = browser.ask("next")["card"]["id"]
+    query = {"draw": "r-secret-1", "question": card, "answer": "yes"}
+    for by in (" anna", "anna ", "", "majority"):
+        assert browser.post("answer", by=by, **query).status_code == 409, by
+    assert list_labellers(draw_path(data, "r-secret-1")) == []
 
 
 def test_a_forgotten_video_is_asked_about_no_more(browser: Browser, data: DataFolder) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,9 +28,11 @@ from store.runs.labels import (
     Label,
     LabelDraw,
     LabelFile,
+    LabelFinding,
     LabelUndo,
+    RenamedDraw,
+    check_labels,
     draw_path,
-    find_label_faults,
     list_labellers,
     read_draw,
     write_draw,
@@ -123,7 +126,7 @@ def test_an_undo_is_never_dated_before_its_label(tmp_path: Path) -> None:
     file.undo("q0000", START)
     file.add([label(0, "no", after_s=1)])
     lines = [json.loads(line) for line in file.path.read_bytes().splitlines()]
-    times = [line["at"] for line in lines]
+    times = [datetime.fromisoformat(line["at"]) for line in lines]
     assert [line["kind"] for line in lines] == ["label", "undo", "label"]
     assert times == sorted(times)
 
@@ -172,30 +175,71 @@ def test_damage_is_told_and_written_over_by_nobody(tmp_path: Path) -> None:
     file = LabelFile(data, "d-1", "anna")
     file.add([label(0), label(9)])
     LabelFile(data, "d-1", "bo").add([label(0, by="bo")])
-    (fault,) = find_label_faults(data)
-    assert fault == (file.path, "1 label to no question of the draw")
+    (fault,) = check_labels(data)
+    assert fault == LabelFinding(file.path, "1 label to no question of the draw")
     raw = file.path.read_bytes() + file.path.read_bytes().splitlines(keepends=True)[0]
     file.path.write_bytes(raw)
-    assert [what for _, what in find_label_faults(data)][1:] == ["1 question labelled twice"]
+    (_, twice) = check_labels(data)
+    assert twice.what == "1 question labelled twice; the first label of each stands"
+    assert twice.sound, "as after a merge: it is told, and nothing is to be mended"
     file.path.write_bytes(b'{"kind":"label"}\n' + raw)
     with pytest.raises(DamagedLedger, match=r"by-anna\.jsonl:1 is damaged"):
         file.add([label(3)])
     assert file.path.read_bytes() == b'{"kind":"label"}\n' + raw
     draw_path(data, "d-1").write_bytes(b"{}\n")
-    ((path, _),) = find_label_faults(data)
-    assert path == draw_path(data, "d-1")
+    (fault,) = check_labels(data)
+    assert fault.path == draw_path(data, "d-1")
     told = CliRunner().invoke(main, ["verify", "--data", str(tmp_path)])
     assert told.exit_code == 1
     assert "draw.jsonl" in told.output
 
 
-def test_a_label_by_somebody_else_than_its_file_is_named(tmp_path: Path) -> None:
+def test_a_copy_that_a_file_sync_made_is_nobody(tmp_path: Path) -> None:
+    """Else one person would count as two who agree wholly."""
+    data, target = DataFolder(tmp_path / "data"), tmp_path / "target"
+    keep_run(data, "r0", COLOURS[:4])
+    keep_draw(data)
+    file = LabelFile(data, "d-1", "anna")
+    file.add([label(0)])
+    copy = LabelFile(data, "d-1", "anna (conflicted copy)")
+    shutil.copy(file.path, copy.path)
+    for act in (copy.read, lambda: copy.add([label(1)]), lambda: copy.undo("q0000", START)):
+        with pytest.raises(DamagedLedger, match="by 'anna', as in a copy that a file sync made"):
+            act()
+    assert [one.path for one in check_labels(data)] == [copy.path]
+    done = CliRunner().invoke(main, ["merge", str(data.root), "--data", str(target)])
+    assert "a copy that a file sync made" in done.output.replace("\n", " ")
+    assert list_labellers(draw_path(DataFolder(target), "d-1")) == ["anna"]
+
+
+def test_a_file_of_nobody_is_told_and_read_as_nobody(tmp_path: Path) -> None:
     data = DataFolder(tmp_path)
     keep_draw(data)
-    file = LabelFile(data, "d-1", "bo")
+    stray = draw_path(data, "d-1").with_name("by-.jsonl")
+    stray.write_bytes(b"")
+    assert list_labellers(draw_path(data, "d-1")) == []
+    assert [one.path for one in check_labels(data)] == [stray]
+
+
+def test_a_draw_in_a_folder_of_another_name_is_told_how_to_move(tmp_path: Path) -> None:
+    """Its labels are looked for under the draw's name."""
+    data = DataFolder(tmp_path)
+    keep_draw(data)
     LabelFile(data, "d-1", "anna").add([label(0)])
-    LabelFile(data, "d-1", "anna").path.rename(file.path)
-    assert find_label_faults(data) == [(file.path, "a label is by somebody else than the file")]
+    (data.labels_dir / "d-1").rename(data.labels_dir / "d-1 old")
+    with pytest.raises(RenamedDraw) as told:
+        read_draw(draw_path(data, "d-1 old"))
+    command = str(told.value).partition("Type: ")[2]
+    subprocess.run(command, shell=True, check=True)  # as a person would type it
+    assert read_draw(draw_path(data, "d-1")).header.name == "d-1"
+
+
+def test_a_question_about_a_run_that_was_not_drawn_of_is_damage(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path)
+    draw = keep_draw(data)
+    write_draw(data, replace(draw, questions=(*draw.questions, question(9, "ghost"))))
+    with pytest.raises(DamagedLedger, match=r"draw\.jsonl:9 is damaged: its run 'ghost'"):
+        read_draw(draw_path(data, "d-1"))
 
 
 def run(*words: str) -> str:
@@ -261,6 +305,52 @@ def test_a_merge_names_questions_that_both_machines_labelled(tmp_path: Path) -> 
     done = CliRunner().invoke(main, ["merge", str(second.root), "--data", str(first.root)])
     assert "other questions were drawn than here" in done.output
     assert LabelFile(first, "d-1", "anna").path.read_bytes() == before
+
+
+def test_an_undo_takes_back_its_own_label_alone(tmp_path: Path) -> None:
+    """On one machine a label stands; on the other a slip was taken back, before or after."""
+    for first_s, second_s in ((1, 2), (2, 1), (1, 1)):
+        folder = tmp_path / f"{first_s}-{second_s}"
+        first, second = DataFolder(folder / "first"), DataFolder(folder / "second")
+        for data in (first, second):
+            keep_run(data, "r0", COLOURS[:4])
+            keep_draw(data)
+        LabelFile(first, "d-1", "anna").add([label(0, after_s=first_s)])
+        slip = LabelFile(second, "d-1", "anna")
+        slip.add([label(0, "no", after_s=second_s)])
+        slip.undo("q0000", START + timedelta(seconds=3))
+        run("merge", str(second.root), "--data", str(first.root))
+        log = LabelFile(first, "d-1", "anna").read()
+        assert {name: one.answer for name, one in log.standing.items()} == {"q0000": "yes"}
+        assert (log.undone, log.repeats) == (1, 0)
+
+
+def test_a_merge_keeps_an_answer_that_was_given_anew_while_the_clock_stepped_back(
+    tmp_path: Path,
+) -> None:
+    first, second = DataFolder(tmp_path / "first"), DataFolder(tmp_path / "second")
+    for data in (first, second):
+        keep_run(data, "r0", COLOURS[:4])
+        keep_draw(data)
+    file = LabelFile(first, "d-1", "anna")
+    file.add([label(0, after_s=100)])
+    file.undo("q0000", START)
+    file.add([label(0, "no", after_s=6)])
+    LabelFile(second, "d-1", "anna").add([label(1, after_s=7)])
+    run("merge", str(second.root), "--data", str(first.root))
+    told = {name: one.answer for name, one in file.read().standing.items()}
+    assert told == {"q0000": "no", "q0001": "yes"}
+    run("verify", "--data", str(first.root))
+
+
+def test_after_a_conflict_of_labels_the_folder_is_sound(tmp_path: Path) -> None:
+    first, second = DataFolder(tmp_path / "first"), DataFolder(tmp_path / "second")
+    for seconds, (data, answer) in enumerate(((first, "yes"), (second, "no")), 1):
+        keep_run(data, "r0", COLOURS[:4])
+        keep_draw(data)
+        LabelFile(data, "d-1", "anna").add([label(0, answer, after_s=seconds)])
+    CliRunner().invoke(main, ["merge", str(second.root), "--data", str(first.root)])
+    assert "1 question labelled twice" in run("verify", "--data", str(first.root))
 
 
 def test_forgetting_leaves_labels_which_tell_of_no_video(tmp_path: Path) -> None:

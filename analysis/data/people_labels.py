@@ -16,7 +16,6 @@ from analysis.statistics.estimate import Floats, Ints, Mask
 from store.errors import StoreError
 from store.runs.data_folder import DataFolder
 from store.runs.labels import (
-    MAJORITY,
     DrawHeader,
     DrawQuestion,
     DrawStratum,

@@ -92,13 +92,9 @@ def visit(browser: Browser) -> Iterator[Visit]:
             lambda asked: None if asked.url.startswith((base, "blob:")) else said.append(asked.url),
         )
         opened.append((tab, said))
-        shown: list[str] = []
-        tab.on("response", lambda one: shown.append(one.url) if "/page/" in one.url else None)
         tab.goto(f"{link}&page={quote(page)}")
-        while len(shown) < 2:  # a page is shown anew once the state is known
-            tab.wait_for_timeout(20)
-        tab.evaluate("() => new Promise(requestAnimationFrame)")
         tab.locator("h1").wait_for()
+        tab.evaluate("() => new Promise(requestAnimationFrame)")
         return tab
 
     yield go

@@ -23,8 +23,9 @@ from personas.library import find
 from store import encoders
 from store.encoders import registry
 from store.errors import StoreError
-from store.plug_ins import PlugIn, PlugInKind
+from store.plug_ins import RAISED, PlugIn, PlugInKind, find_broken_packages
 from store.runs.ledger_lines import Video
+from store.terminal.stdout_guard import print_to_stderr
 
 PlugInCheck = Callable[[PlugIn], str]
 """Returns what holds, in words; raises ``PlugInFault`` where something does not."""
@@ -54,19 +55,22 @@ def check_plug_ins(
     for kind, check in kinds.items():
         for plug_in in kind.all():
             yield _check(kind, plug_in, check, needed=needed)
+    for broken in find_broken_packages():
+        yield DoctorCheck("package", ok=False, found=broken.label, fix=broken.fix, needed=needed)
 
 
 def _check(kind: PlugInKind, plug_in: PlugIn, check: PlugInCheck, *, needed: bool) -> DoctorCheck:
     name, package = f"{plug_in.kind} {plug_in.name}", f"{plug_in.package} {plug_in.version}"
     try:
         kind.find(plug_in.name)
-        holds = check(plug_in)
+        with print_to_stderr():
+            holds = check(plug_in)
     except (UserError, StoreError) as error:
         return DoctorCheck(name, ok=False, found=package, fix=str(error), needed=needed)
     except RunFault as error:
         problem = str(plug_in.refuse(str(error)))
         return DoctorCheck(name, ok=False, found=package, fix=problem, needed=needed)
-    except Exception as error:  # noqa: BLE001 - whatever a stranger's code raises
+    except RAISED as error:
         problem = str(plug_in.refuse(f"a check fails with {plug_in.tell_error(error)}"))
         return DoctorCheck(name, ok=False, found=package, fix=problem, needed=needed)
     return DoctorCheck(name, ok=True, found=f"{package}: {holds}", needed=needed)
@@ -96,8 +100,6 @@ async def _ask(model: Model) -> list[tuple[str, strategies.Reading]]:
     for mirrored in (False, True):
         prompt = strategies.build("simple", find("p12"), mirrored=mirrored)
         reply = await model.ask(Question(prompt, (buffer.getvalue(),), "a horse in a field"))
-        if reply.p_yes is not None and not 0 <= reply.p_yes <= 1:
-            raise ValueError(f"p_yes is {reply.p_yes}, and no probability")
         answers.append((reply.text, strategies.read(prompt, reply.text)))
     await model.close()
     return answers

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from store.encoders.base import CustomEncoder, Encoder
 from store.errors import StoreError, UnknownEncoder
-from store.plug_ins import ENCODERS, PlugIn, PlugInKind
+from store.plug_ins import ENCODERS, RAISED, PlugIn, PlugInKind
 
 _ID_ENDS = re.compile(r"(@[0-9a-f]{12})?(\+[0-9a-f]{8})?(\+fp(16|32))?$")
 """What an id says after a checkpoint's path: its hash, how pictures are prepared, precision."""
 
-PLUG_INS = PlugInKind(ENCODERS, ("conse", "open_clip"))
+PLUG_INS = PlugInKind(ENCODERS, ("conse", "open_clip"), own_stem="conse-")
 """Encoders that other people's packages add."""
 
 
@@ -74,7 +74,7 @@ def _load_plug_in(plug_in: PlugIn, name: str, device: str | None) -> Encoder:
         encoder = kind(name, device)
     except StoreError:
         raise
-    except Exception as error:
+    except RAISED as error:
         raise plug_in.refuse(f"making it fails with {plug_in.tell_error(error)}") from error
     if encoder.id.partition(":")[0] != plug_in.name:
         raise plug_in.refuse(f"its id {encoder.id!r} does not begin with {plug_in.name}")

@@ -25,7 +25,7 @@ def check_reply(reply: Reply) -> Reply:
         if text is not None and not isinstance(text, str):
             raise ValueError(f"{name} is {_tell(text)}, and neither str nor None")
     if not (isinstance(reply.cached, bool) and isinstance(reply.filtered, bool)):
-        raise ValueError("cached and filtered are True or False")
+        raise ValueError("cached or filtered is neither True nor False")
     return replace(
         reply,
         p_yes=_read_probability(reply.p_yes),
@@ -51,7 +51,7 @@ def _read_probability(p_yes: object) -> float | None:
 def _read_count(name: str, count: object) -> int | None:
     if count is None:
         return None
-    if not isinstance(count, Integral) or isinstance(count, bool) or int(count) < 0:
+    if isinstance(count, bool) or not isinstance(count, Integral) or int(count) < 0:
         raise ValueError(f"{name} is {_tell(count)}, and a count is an int from 0")
     return int(count)
 

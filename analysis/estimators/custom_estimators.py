@@ -160,7 +160,7 @@ def _check_estimate(each: Estimate) -> Estimate:
 
 
 def _read_number(field: str, number: object) -> float:
-    if not isinstance(number, Real) or isinstance(number, bool):
+    if isinstance(number, bool) or not isinstance(number, Real):
         raise ValueError(f"{field} is {number!a:.60}, and no number")
     return float(number)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from store.errors import StoreError
 from store.package_code import find_home, hash_package
-from store.terminal.stdout_guard import print_to_stderr
+from store.stdout_guard import print_to_stderr
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution, EntryPoint

@@ -25,7 +25,7 @@ from store.encoders import registry
 from store.errors import StoreError
 from store.plug_ins import RAISED, PlugIn, PlugInKind, find_broken_packages
 from store.runs.ledger_lines import Video
-from store.terminal.stdout_guard import print_to_stderr
+from store.stdout_guard import print_to_stderr
 
 PlugInCheck = Callable[[PlugIn], str]
 """Returns what holds, in words; raises ``PlugInFault`` where something does not."""
@@ -106,7 +106,7 @@ async def _ask(model: Model) -> list[tuple[str, strategies.Reading]]:
 
 
 def check_encoder(plug_in: PlugIn) -> str:
-    """Embed two pictures and two texts: unit vectors of the declared dimension, twice the same."""
+    """Embed two pictures and two texts twice: the encoder checks the vectors, and they agree."""
     encoder = encoders.load(plug_in.name)
     pictures = [Image.new("RGB", (36, 64), colour) for colour in ("red", "blue")]
     texts = ["a red car", ""]
@@ -114,10 +114,6 @@ def check_encoder(plug_in: PlugIn) -> str:
         (encoder.images(pictures), encoder.images(pictures)),
         (encoder.texts(texts), encoder.texts(texts)),
     ):
-        if vectors.shape != (2, encoder.dim):
-            raise plug_in.refuse(f"two make vectors of shape {vectors.shape}, not 2, {encoder.dim}")
-        if not np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3):
-            raise plug_in.refuse("its vectors are not of unit length")
         if not np.allclose(vectors, once_more, atol=1e-3):
             raise plug_in.refuse("the same input gets another vector each time")
     return f"{encoder.id}, {encoder.dim} dimensions"

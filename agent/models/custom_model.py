@@ -22,8 +22,8 @@ from agent.models.custom_reply import check_reply
 from agent.models.fingerprint import fingerprint
 from personas.questionnaire import ITEMS
 from store.plug_ins import RAISED, PlugIn
+from store.stdout_guard import print_to_stderr
 from store.terminal.printing import echo
-from store.terminal.stdout_guard import print_to_stderr
 
 __all__ = [
     "Capabilities",

@@ -19,8 +19,8 @@ from analysis.statistics.estimate import Estimate
 from store.plug_ins import ESTIMATORS, RAISED, PlugIn, PlugInFault, PlugInKind
 from store.runs.ledger_lines import Windows
 from store.runs.run_provenance import PlugInMark
+from store.stdout_guard import print_to_stderr
 from store.terminal.printing import count_of
-from store.terminal.stdout_guard import print_to_stderr
 from store.untrusted.clean_text import show_line
 
 __all__ = ["CustomEstimates", "CustomEstimator", "Estimate", "Views", "estimate_by_plug_ins"]

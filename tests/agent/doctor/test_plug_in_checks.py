@@ -89,7 +89,7 @@ def doctor(*words: str) -> tuple[int, list[dict[str, object]]]:
         (
             "encoders.own",
             ENCODER.format(images="np.ones((len(images), 1))"),
-            "two make vectors of shape (2, 1), not 2, 2",
+            "2 make vectors of shape (2, 1), not 2, 2",
         ),
         (
             "encoders.own",

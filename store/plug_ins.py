@@ -6,20 +6,21 @@ running any of it; the code of one is loaded when its name is used.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import traceback
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from store.errors import StoreError
+from store.package_code import find_home, hash_package
+from store.stdout_guard import print_to_stderr
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import Distribution, EntryPoint
 
 MODELS, ENCODERS = "feedsway.models", "feedsway.encoders"
 STRATEGIES, PLATFORMS = "feedsway.strategies", "feedsway.platforms"
@@ -33,9 +34,8 @@ NOUNS = {
 }
 """Groups of entry points, and what one of each is called."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_SOURCE_ENDS = (".py", ".toml", ".txt", ".json")
-"""Ends of the files of a package that make it answer as it does, but for weights."""
-_DIGITS = 16
+RAISED = (Exception, SystemExit)
+"""What a stranger's code may raise without ending the command."""
 
 
 class PlugInFault(StoreError):
@@ -87,7 +87,7 @@ class PlugIn:
         """Say an error that its code raised in one line, with the last place in its own files."""
         words = " ".join(str(error).split())[:200].rstrip(".")
         told = f"{type(error).__name__}: {words}" if words else type(error).__name__
-        home = _home(self.target.module)
+        home = find_home(self.target.module)
         frames = [
             frame
             for frame in traceback.extract_tb(error.__traceback__)
@@ -99,8 +99,8 @@ class PlugIn:
 
     @property
     def code(self) -> str:
-        """Hash of its source files: 16 digits. Two states of one version differ in it."""
-        return _hash_code(self.target.module)
+        """Hash of its package's files: 16 digits. Two states of one version differ in it."""
+        return _hash_code(self)
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,8 @@ class PlugInKind:
     group: str
     own: Collection[str]
     """Names that are feedsway's."""
+    own_stem: str | None = None
+    """Every name that begins with it is feedsway's too."""
 
     @property
     def noun(self) -> str:
@@ -117,7 +119,9 @@ class PlugInKind:
 
     def names(self) -> tuple[str, ...]:
         """Return the names that packages add."""
-        return tuple(sorted({each.name for each in _installed(self.group)}.difference(self.own)))
+        return tuple(
+            sorted({each.name for each in _installed(self.group) if not self._owns(each.name)})
+        )
 
     def all(self) -> tuple[PlugIn, ...]:
         """Return every plug-in of the group, also those whose names clash."""
@@ -131,75 +135,105 @@ class PlugInKind:
         same = [each for each in _installed(self.group) if each.name == name]
         if not same:
             return None
-        if len(same) > 1 or name in self.own:
+        if len(same) > 1 or self._owns(name):
             holders = [f"{each.package} {each.version}" for each in same]
-            if name in self.own:
+            if self._owns(name):
                 holders.insert(0, "feedsway itself")
             raise PlugInClash(self.noun, name, holders, same[-1].package)
         if not _NAME.fullmatch(name):
             raise same[0].refuse("its name has more than letters, digits, hyphens and underscores")
         return same[0]
 
+    def _owns(self, name: str) -> bool:
+        """Whether a name is feedsway's own."""
+        return name in self.own or (self.own_stem is not None and name.startswith(self.own_stem))
+
+
+@dataclass(frozen=True)
+class BrokenPackage:
+    """A package that may declare plug-ins, and nobody can tell which."""
+
+    name: str | None
+    folder: str
+    """Where it is installed."""
+    problem: str
+
+    @property
+    def label(self) -> str:
+        return self.name or f"one without a name in {self.folder}"
+
+    @property
+    def fix(self) -> str:
+        """What is wrong with it, and what to type."""
+        look = f"pip uninstall {self.name}" if self.name else f"ls {quote(self.folder)}"
+        return f"The plug-ins of this package cannot be read: {self.problem}. Type: {look}"
+
+
+def find_broken_packages() -> tuple[BrokenPackage, ...]:
+    """Return the packages whose plug-ins cannot be read; nothing else is affected by them."""
+    return tuple(each for each in _declared() if isinstance(each, BrokenPackage))
+
 
 @cache
-def _declared() -> tuple[EntryPoint, ...]:
+def _declared() -> tuple[PlugIn | BrokenPackage, ...]:
     """Read the entry points of everything that is installed, once a process."""
-    from importlib.metadata import entry_points  # some hundredths of a second
+    from importlib.metadata import distributions  # some hundredths of a second
 
-    found = entry_points()
-    return tuple(each for group in NOUNS for each in found.select(group=group))
+    found: dict[str, list[PlugIn]] = {}
+    broken = []
+    for dist in distributions():
+        try:
+            plug_ins = _read(dist)
+            if plug_ins:  # one package may lie in two folders of the path; the first is imported
+                found.setdefault(plug_ins[0].package, plug_ins)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a stranger's files
+            words = " ".join(f"{type(error).__name__}: {error}".split())[:200].rstrip(".")
+            broken.append(BrokenPackage(_find_name(dist), str(dist.locate_file("")), words))
+    return (*(each for plug_ins in found.values() for each in plug_ins), *broken)
+
+
+def _read(dist: Distribution) -> list[PlugIn]:
+    """Return the plug-ins of one package; raises whatever its files are wrong with."""
+    if "feedsway." not in (dist.read_text("entry_points.txt") or ""):
+        return []
+    points = [point for point in dist.entry_points if point.group in NOUNS]
+    if not points:
+        return []
+    package, version = dist.metadata["Name"], dist.metadata["Version"]
+    if not (package and version):
+        raise ValueError("its METADATA has no Name or no Version")
+    for point in points:
+        if not point.module.strip():
+            raise ValueError(f"its entry point {point.name} names no module")
+    return [PlugIn(NOUNS[each.group], each.name, package, version, each) for each in points]
+
+
+def _find_name(dist: Distribution) -> str | None:
+    try:
+        return dist.metadata["Name"] or None
+    except Exception:  # noqa: BLE001 - its files are broken
+        return None
 
 
 @cache
 def _installed(group: str) -> tuple[PlugIn, ...]:
-    found = [each for each in _declared() if each.group == group]
-    return tuple(_read(group, sorted(found, key=lambda each: each.name)))
-
-
-def _read(group: str, found: list[EntryPoint]) -> Iterator[PlugIn]:
-    seen = set()
-    for each in found:
-        if each.dist is None:
-            continue  # nobody could say whose it is
-        package, version = each.dist.metadata["Name"], each.dist.version
-        if (each.name, package) not in seen:  # one package may lie in two folders of the path
-            seen.add((each.name, package))
-            yield PlugIn(NOUNS[group], each.name, package, version, each)
+    kind = NOUNS[group]
+    found = (each for each in _declared() if isinstance(each, PlugIn) and each.kind == kind)
+    return tuple(sorted(found, key=lambda each: each.name))
 
 
 @cache
 def _load(plug_in: PlugIn) -> object:
     try:
-        return plug_in.target.load()
-    except Exception as error:
+        with print_to_stderr():
+            return plug_in.target.load()
+    except RAISED as error:
         problem = f"loading it fails with {plug_in.tell_error(error)}"
         module, attribute = plug_in.target.module, plug_in.target.attr.partition(".")[0]
         fix = f"python -c 'from {module} import {attribute or '*'}'"
         raise PlugInBroken(plug_in.label, problem, fix) from error
 
 
-def _home(module: str) -> Path | None:
-    """Return the folder of a package, or the file of a module, without importing it."""
-    try:
-        spec = find_spec(module.partition(".")[0])
-    except (ImportError, ValueError):
-        return None
-    if spec is None:
-        return None
-    if spec.submodule_search_locations:
-        return Path(next(iter(spec.submodule_search_locations)))
-    return Path(spec.origin) if spec.origin else None
-
-
 @cache
-def _hash_code(module: str) -> str:
-    home = _home(module)
-    if home is None:
-        return ""
-    paths = sorted(home.rglob("*")) if home.is_dir() else [home]
-    digest = hashlib.sha256()
-    for path in paths:
-        if path.suffix in _SOURCE_ENDS and path.is_file():
-            name = path.relative_to(home).as_posix() if home.is_dir() else path.name
-            digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return digest.hexdigest()[:_DIGITS]
+def _hash_code(plug_in: PlugIn) -> str:
+    return hash_package(plug_in.target.dist, plug_in.target.module)

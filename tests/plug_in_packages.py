@@ -46,7 +46,15 @@ def write_package(
         group, _, key = point.partition(".")
         lines += [f"[feedsway.{group}]", f"{key} = {target}"]
     (facts / "entry_points.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    list_files(folder, facts)
     return folder
+
+
+def list_files(folder: Path, facts: Path) -> None:
+    """Write the list of a package's files, as pip does: all of the folder."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    (facts / "RECORD").write_text("".join(f"{name},,\n" for name in names), encoding="utf-8")
 
 
 @contextmanager

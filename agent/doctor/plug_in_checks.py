@@ -23,8 +23,9 @@ from personas.library import find
 from store import encoders
 from store.encoders import registry
 from store.errors import StoreError
-from store.plug_ins import PlugIn, PlugInKind
+from store.plug_ins import RAISED, PlugIn, PlugInKind, find_broken_packages
 from store.runs.ledger_lines import Video
+from store.stdout_guard import print_to_stderr
 
 PlugInCheck = Callable[[PlugIn], str]
 """Returns what holds, in words; raises ``PlugInFault`` where something does not."""
@@ -54,19 +55,22 @@ def check_plug_ins(
     for kind, check in kinds.items():
         for plug_in in kind.all():
             yield _check(kind, plug_in, check, needed=needed)
+    for broken in find_broken_packages():
+        yield DoctorCheck("package", ok=False, found=broken.label, fix=broken.fix, needed=needed)
 
 
 def _check(kind: PlugInKind, plug_in: PlugIn, check: PlugInCheck, *, needed: bool) -> DoctorCheck:
     name, package = f"{plug_in.kind} {plug_in.name}", f"{plug_in.package} {plug_in.version}"
     try:
         kind.find(plug_in.name)
-        holds = check(plug_in)
+        with print_to_stderr():
+            holds = check(plug_in)
     except (UserError, StoreError) as error:
         return DoctorCheck(name, ok=False, found=package, fix=str(error), needed=needed)
     except RunFault as error:
         problem = str(plug_in.refuse(str(error)))
         return DoctorCheck(name, ok=False, found=package, fix=problem, needed=needed)
-    except Exception as error:  # noqa: BLE001 - whatever a stranger's code raises
+    except RAISED as error:
         problem = str(plug_in.refuse(f"a check fails with {plug_in.tell_error(error)}"))
         return DoctorCheck(name, ok=False, found=package, fix=problem, needed=needed)
     return DoctorCheck(name, ok=True, found=f"{package}: {holds}", needed=needed)
@@ -96,15 +100,13 @@ async def _ask(model: Model) -> list[tuple[str, strategies.Reading]]:
     for mirrored in (False, True):
         prompt = strategies.build("simple", find("p12"), mirrored=mirrored)
         reply = await model.ask(Question(prompt, (buffer.getvalue(),), "a horse in a field"))
-        if reply.p_yes is not None and not 0 <= reply.p_yes <= 1:
-            raise ValueError(f"p_yes is {reply.p_yes}, and no probability")
         answers.append((reply.text, strategies.read(prompt, reply.text)))
     await model.close()
     return answers
 
 
 def check_encoder(plug_in: PlugIn) -> str:
-    """Embed two pictures and two texts: unit vectors of the declared dimension, twice the same."""
+    """Embed two pictures and two texts twice: the encoder checks the vectors, and they agree."""
     encoder = encoders.load(plug_in.name)
     pictures = [Image.new("RGB", (36, 64), colour) for colour in ("red", "blue")]
     texts = ["a red car", ""]
@@ -112,10 +114,6 @@ def check_encoder(plug_in: PlugIn) -> str:
         (encoder.images(pictures), encoder.images(pictures)),
         (encoder.texts(texts), encoder.texts(texts)),
     ):
-        if vectors.shape != (2, encoder.dim):
-            raise plug_in.refuse(f"two make vectors of shape {vectors.shape}, not 2, {encoder.dim}")
-        if not np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3):
-            raise plug_in.refuse("its vectors are not of unit length")
         if not np.allclose(vectors, once_more, atol=1e-3):
             raise plug_in.refuse("the same input gets another vector each time")
     return f"{encoder.id}, {encoder.dim} dimensions"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.errors import BadConfig
 from agent.model_settings import EXAMPLES, OF_LOCAL_MODELS, ModelSettings
@@ -206,7 +206,7 @@ def _find_plug_in(family: str) -> ModelProvider | None:
     plug_in = PLUG_INS.find(family)
     if plug_in is None:
         return None
-    can = read_model_class(plug_in).capabilities
+    can = replace(read_model_class(plug_in).capabilities, encoder=None)  # ours is nobody else's
     return ModelProvider(family, can, settings=frozenset(), plug_in=plug_in)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
-from agent.drivers.base import PageHooks
+from agent.drivers.base import PageHooks, SiteAnswer
 from agent.errors import BadConfig, UnknownName
-from agent.platforms.base import Platform
+from agent.platforms.base import Parser, Platform
 from store.plug_ins import PLATFORMS, PlugIn, PlugInKind
+from store.runs.ledger_lines import Video
 from store.runs.recorded_model_names import REPLAY
+from store.stdout_guard import print_to_stderr
 
 NAMES = ("playground", "tiktok", "youtube", "instagram", "replay", "recording")
 PLUG_INS = PlugInKind(PLATFORMS, NAMES)
@@ -64,4 +67,18 @@ def _load_plug_in(plug_in: PlugIn) -> Platform:
         raise plug_in.refuse("it is not live, and feedsway serves no site of other packages")
     if not platform.url:
         raise plug_in.refuse("its Platform has no url")
-    return platform
+    return replace(platform, parse=_guard(plug_in, platform.parse))
+
+
+def _guard(plug_in: PlugIn, parse: Parser) -> Parser:
+    """Return a parser that neither prints among results nor ends the process."""
+
+    def guarded(answer: SiteAnswer) -> list[Video]:
+        try:
+            with print_to_stderr():
+                return parse(answer)
+        except SystemExit as error:
+            problem = f"its parse fails with {plug_in.tell_error(error)}"
+            raise plug_in.refuse(problem) from error
+
+    return guarded

@@ -7,13 +7,15 @@ from functools import cache
 from pathlib import Path
 
 from store.encoders.base import CustomEncoder, Encoder
+from store.encoders.checked_encoder import CheckedEncoder
 from store.errors import StoreError, UnknownEncoder
-from store.plug_ins import ENCODERS, PlugIn, PlugInKind
+from store.plug_ins import ENCODERS, RAISED, PlugIn, PlugInKind
+from store.stdout_guard import print_to_stderr
 
 _ID_ENDS = re.compile(r"(@[0-9a-f]{12})?(\+[0-9a-f]{8})?(\+fp(16|32))?$")
 """What an id says after a checkpoint's path: its hash, how pictures are prepared, precision."""
 
-PLUG_INS = PlugInKind(ENCODERS, ("conse", "open_clip"))
+PLUG_INS = PlugInKind(ENCODERS, ("conse", "open_clip"), own_stem="conse-")
 """Encoders that other people's packages add."""
 
 
@@ -71,11 +73,15 @@ def _load_plug_in(plug_in: PlugIn, name: str, device: str | None) -> Encoder:
     if not (isinstance(kind, type) and issubclass(kind, CustomEncoder)):
         raise plug_in.refuse("it is no subclass of store.encoders.CustomEncoder")
     try:
-        encoder = kind(name, device)
+        with print_to_stderr():
+            encoder = kind(name, device)
+            is_space = isinstance(encoder.id, str) and isinstance(encoder.dim, int)
     except StoreError:
         raise
-    except Exception as error:
+    except RAISED as error:
         raise plug_in.refuse(f"making it fails with {plug_in.tell_error(error)}") from error
+    if not is_space:
+        raise plug_in.refuse("its id is no str, or its dim no int")
     if encoder.id.partition(":")[0] != plug_in.name:
         raise plug_in.refuse(f"its id {encoder.id!r} does not begin with {plug_in.name}")
-    return encoder
+    return CheckedEncoder(encoder, plug_in)

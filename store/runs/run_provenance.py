@@ -17,7 +17,7 @@ class PlugInMark(Record):
     package: ForeignText
     version: ForeignText
     code: str
-    """Hash of its source files: 16 digits."""
+    """Hash of its package's files: 16 digits."""
 
     @classmethod
     def of(cls, plug_in: PlugIn) -> Self:

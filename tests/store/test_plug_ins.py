@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -14,6 +15,7 @@ from click.testing import CliRunner
 from agent import platforms
 from agent.cli import cli
 from agent.models import load_here, providers
+from analysis.estimators.custom_estimators import PLUG_INS as ESTIMATORS
 from personas import strategies
 from store import plug_ins
 from store.encoders import registry
@@ -60,7 +62,8 @@ def test_help_looks_for_none_and_a_run_without_any_loads_none(tmp_path: Path) ->
         "from agent.models.providers import PLUG_INS\n"
         "assert PLUG_INS.names() == ('mine',)\n"
         "assert 'mine' not in sys.modules\n"
-        "try:\n    check('mine/x')\nexcept SystemExit:\n    print('asked for')\n"
+        "from store.plug_ins import PlugInBroken\n"
+        "try:\n    check('mine/x')\nexcept PlugInBroken:\n    print('asked for')\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
@@ -76,6 +79,7 @@ def test_help_looks_for_none_and_a_run_without_any_loads_none(tmp_path: Path) ->
         ("strategies.simple", ("run", "--persona", "p12")),
         ("platforms.tiktok", ("run", "--persona", "p12", "--platform", "tiktok")),
         ("encoders.conse", ("run", "--persona", "p12")),
+        ("encoders.conse-1", ("run", "--persona", "p12", "--encoder", "conse-1")),
     ],
 )
 def test_a_name_of_ours_is_refused_in_one_sentence(
@@ -114,6 +118,7 @@ def test_one_package_on_two_places_of_the_path_is_one(tmp_path: Path) -> None:
         ("x = 1\ny = x / 0", "ZeroDivisionError: division by zero (broken.py, line 2)"),
         ("", "AttributeError: module 'broken' has no attribute 'Mine'"),
         ("class Mine", "SyntaxError"),
+        ("raise SystemExit(0)", "SystemExit: 0 (broken.py, line 1)"),
     ],
 )
 def test_what_cannot_be_imported_is_one_sentence(tmp_path: Path, code: str, problem: str) -> None:
@@ -233,24 +238,66 @@ def test_a_good_prompt_file_is_a_strategy(tmp_path: Path) -> None:
         assert strategies.strategies() == ("plain", "simple", "isq", "own")
 
 
-def test_the_code_of_a_package_is_told_by_its_sources(tmp_path: Path) -> None:
-    package = tmp_path / "site" / "several"
-    package.mkdir(parents=True)
-    (package / "words.toml").write_text("a = 1")
-    (package / "weights.bin").write_bytes(b"1")
-    write_package(tmp_path / "site", "several", "", {"models.mine": "several:Mine"})
-    (tmp_path / "site" / "several.py").rename(package / "__init__.py")
-    hashes = []
-    for name, content in (
-        ("other.py", "x = 1"),
-        ("other.py", "x = 2"),
-        ("words.toml", "a = 2"),
-        ("weights.bin", "2"),
-    ):
-        (package / name).write_text(content)
-        with seen(tmp_path / "site"):
-            (plug_in,) = providers.PLUG_INS.all()
-            hashes.append(plug_in.code)
-    assert len(set(hashes)) == 3
-    assert hashes[2] == hashes[3]
+def code_of(site: Path) -> str:
+    """Hash of the only model's package, as a new process tells it."""
+    with seen(site):
+        (plug_in,) = providers.PLUG_INS.all()
+        return plug_in.code
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> Path:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content, encoding="utf-8")
+    return folder
+
+
+def test_the_code_of_a_package_is_all_of_its_files(tmp_path: Path) -> None:
+    files = {"core/__init__.py": "", "core/rule.yaml": "", "weights.bin": "", "other.py": ""}
+    site = write_files(tmp_path / "site", files)
+    write_package(site, "mine", "", {"models.mine": "mine:Mine"})
+    hashes = [code_of(site)]
+    for name in (*files, "mine.py"):
+        write_files(site, {name: "x = 1"})
+        hashes.append(code_of(site))
+    assert len(set(hashes)) == 6
     assert all(len(each) == 16 for each in hashes)
+    files = {"__pycache__/mine.cpython-311.pyc": "x", "elsewhere.py": "y = 1"}
+    write_files(site, {**files, "mine-1.0.dist-info/INSTALLER": "uv"})
+    assert code_of(site) == hashes[-1]
+
+
+def test_what_is_added_to_a_package_by_hand_is_its_code(tmp_path: Path) -> None:
+    site = write_files(tmp_path / "site", {"several/__init__.py": ""})
+    write_package(site, "unused", "", {"models.mine": "several:Mine"})
+    before = code_of(site)
+    write_files(site, {"several/added.py": "x = 1"})
+    assert code_of(site) != before
+
+
+def test_the_code_of_a_package_installed_in_place_is_its_project(tmp_path: Path) -> None:
+    site = write_package(tmp_path / "site", "mine", "", {"models.mine": "mine:Mine"})
+    project = write_files(tmp_path / "a project", {"mine.py": "", "core.py": "", "rule.yaml": ""})
+    noted = {"url": project.as_uri(), "dir_info": {"editable": True}}
+    write_files(site / "mine-1.0.dist-info", {"direct_url.json": json.dumps(noted)})
+    hashes = [code_of(site)]
+    for name in ("core.py", "rule.yaml"):
+        write_files(project, {name: "x = 1"})
+        hashes.append(code_of(site))
+    assert len(set(hashes)) == 3
+    others = (".git/HEAD", "data/runs/r1/ledger.jsonl", "__pycache__/a.pyc", "venv/pyvenv.cfg")
+    write_files(project, dict.fromkeys(others, "x"))
+    assert code_of(site) == hashes[-1]
+
+
+def test_a_package_that_cannot_be_read_harms_no_other(tmp_path: Path) -> None:
+    good = write_package(tmp_path / "good", "mine", JUDGE, {"models.mine": "mine:Mine"})
+    points = write_package(tmp_path / "points", "bad", "", {"models.bad": "bad:X"})
+    write_files(points, {"bad-1.0.dist-info/entry_points.txt": "[feedsway.models]\nbad bad:X\n"})
+    nameless = write_package(tmp_path / "nameless", "none", "", {"estimators.none": "none:X"})
+    (nameless / "none-1.0.dist-info" / "METADATA").unlink()
+    with seen(points, nameless, good):
+        assert load_here("mine/x").name == "mine/x"
+        assert [kind.all() for kind in (ESTIMATORS, registry.PLUG_INS)] == [(), ()]
+        labels = [each.label for each in plug_ins.find_broken_packages()]
+    assert sorted(labels) == ["bad", f"one without a name in {nameless}"]

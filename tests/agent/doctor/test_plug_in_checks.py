@@ -73,7 +73,7 @@ def doctor(*words: str) -> tuple[int, list[dict[str, object]]]:
         (
             "models.own",
             f"{MODEL}    async def ask(self, question):\n        return Reply('yes', p_yes=7.0)",
-            "p_yes is 7.0, and no probability",
+            "p_yes is 7.0, and a probability is from 0 to 1",
         ),
         (
             "models.own",
@@ -89,7 +89,7 @@ def doctor(*words: str) -> tuple[int, list[dict[str, object]]]:
         (
             "encoders.own",
             ENCODER.format(images="np.ones((len(images), 1))"),
-            "two make vectors of shape (2, 1), not 2, 2",
+            "2 make vectors of shape (2, 1), not 2, 2",
         ),
         (
             "encoders.own",
@@ -157,3 +157,49 @@ def test_a_broken_one_does_not_fail_the_machine(tmp_path: Path) -> None:
     with seen(write_package(tmp_path, "odd", "1 / 0", {"models.own": "odd:X"})):
         (found,) = checks.check_plug_ins({}, needed=False)
     assert (found.ok, found.needed, found.found) == (False, False, "odd 1.0")
+
+
+def test_a_package_whose_plug_ins_cannot_be_read_is_named(tmp_path: Path) -> None:
+    for number, (name, file, text) in enumerate(
+        (
+            ("first", "entry_points.txt", "[feedsway.models]\nmine first:X\n"),
+            ("second", "entry_points.txt", "[feedsway.models]\nmine = \n"),
+            ("third", "METADATA", "Metadata-Version: 2.1\n"),
+        )
+    ):
+        folder = write_package(tmp_path / str(number), name, "", {"models.own": f"{name}:X"})
+        (folder / f"{name}-1.0.dist-info" / file).write_text(text, encoding="utf-8")
+    with seen(*(tmp_path / str(number) for number in range(3))):
+        exit_code, found = doctor()
+    assert exit_code == 2
+    assert [check["name"] for check in found] == ["package"] * 3
+    assert {str(check["fix"]).partition(" Type: ")[2] for check in found} == {
+        "pip uninstall first",
+        "pip uninstall second",
+        f"ls {tmp_path / '2'}",
+    }
+
+
+def test_what_a_plug_in_prints_is_no_result(tmp_path: Path) -> None:
+    code = f"print('imported')\n{MODEL}    def likes(self, q):\n        print('asked')\n"
+    with seen(write_package(tmp_path, "odd", f"{code}        return 1", {"models.own": "odd:X"})):
+        done = CliRunner().invoke(cli, ["doctor", "--plug-ins", "--json"])
+    assert [check["ok"] for check in json.loads(done.stdout)] == [True]
+    assert "imported\nasked\n" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("point", "code"),
+    [
+        ("models.own", f"{MODEL}    def likes(self, q):\n        raise SystemExit(0)"),
+        ("encoders.own", ENCODER.format(images="exit(0)")),
+        ("estimators.own", "def X(views, rng):\n    raise SystemExit(0)"),
+        ("platforms.own", SITE.format(parse="exit(0)")),
+        ("models.own", "raise SystemExit(0)"),
+    ],
+)
+def test_one_that_ends_the_process_fails(tmp_path: Path, point: str, code: str) -> None:
+    with seen(write_package(tmp_path, "odd", code, {point: "odd:X"})):
+        exit_code, (found,) = doctor()
+    assert exit_code == 2
+    assert "SystemExit: 0" in str(found["fix"])

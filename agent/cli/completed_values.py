@@ -51,7 +51,11 @@ def _list_studies(context: click.Context) -> Iterable[str]:
 
 
 def _list_both(context: click.Context) -> Iterable[str]:
-    return [*_list_studies(context), *_list_runs(context)]
+    runs = _list_runs(context)
+    try:
+        return [*_list_studies(context), *runs]
+    except OSError:  # no study yet
+        return runs
 
 
 def _list_value_sets(_: click.Context) -> Iterable[str]:
@@ -71,10 +75,7 @@ def _folders(context: click.Context, kind: str) -> list[str]:
         and context.get_parameter_source(name) is not ParameterSource.DEFAULT
     )
     folder = Path(next(typed, None) or default_data()) / kind
-    try:
-        return [path.name for path in folder.iterdir() if path.is_dir()]
-    except OSError:  # none yet
-        return []
+    return [path.name for path in folder.iterdir() if path.is_dir()]
 
 
 OPTIONS: dict[str, Source] = {

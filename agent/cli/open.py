@@ -34,15 +34,14 @@ Examples:
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
-    default=PORT,
-    show_default=True,
+    show_default=f"{PORT}, or a free one",
     help="Of this machine; 0 takes a free one.",
 )
 @click.option("--browser/--no-browser", default=True, help="Open the page; or only print its link.")
 @encoder_option
 @data_option
 def open_explorer(
-    data: Path, what: str | None, *, port: int, browser: bool, encoder_name: str
+    data: Path, what: str | None, *, port: int | None, browser: bool, encoder_name: str
 ) -> None:
     """Look through runs, studies and frames, search them, and see what goes on.
 
@@ -85,10 +84,15 @@ def _find_page(reader: DataReader, what: str | None) -> str:
     return "&page=" + quote(f"{kind}/{quote(name, safe='')}", safe="/")
 
 
-async def _serve(reader: DataReader, encoder: str, port: int, page: str, *, browser: bool) -> None:
+async def _serve(
+    reader: DataReader, encoder: str, port: int | None, page: str, *, browser: bool
+) -> None:
+    from agent.daemon.web.loopback_server import is_free
     from agent.explorer.explorer_server import serve
     from agent.explorer.workbench import Workbench
 
+    if port is None:
+        port = PORT if is_free(PORT) else 0
     bench = Workbench(reader, encoder)
     command = f"python -m agent open{data_to_type(reader.folder.root)}"
     async with serve(bench, port, command) as link:

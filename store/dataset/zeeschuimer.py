@@ -127,7 +127,6 @@ def instagram_item(video: Video) -> Item:
         "id": video.id,
         "code": video.id,
         "media_type": kind,
-        "caption": None if video.caption is None else {"text": video.caption},
         "user": {"username": video.author, "full_name": video.author_name},
         "like_count": video.likes,
         "comment_count": video.comments,
@@ -137,6 +136,8 @@ def instagram_item(video: Video) -> Item:
         **({"carousel_media": [{"media_type": 1}] * pictures} if kind == 8 else {}),
         **_known(
             {
+                # null would say that there is none, and not that it is not known
+                "caption": None if video.caption is None else {"text": video.caption},
                 "taken_at": _seconds(video),
                 "video_duration": video.duration_s,
                 "is_paid_partnership": video.paid_partnership,

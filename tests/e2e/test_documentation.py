@@ -47,7 +47,7 @@ LONG = (
     "study.toml --shard",
 )
 """Words of the lines that take a quarter of a minute and more."""
-ENDLESS = ("agent playground", "agent daemon watch.toml")
+ENDLESS = ("agent playground", "agent open", "agent daemon watch.toml")
 
 
 def readme_commands() -> list[str]:
@@ -110,7 +110,8 @@ def study_folder(folder: Path) -> Path:
 
 def environment(folder: Path) -> dict[str, str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "FEEDSWAY_DATA": str(folder / "data"), "PATH": path}
+    own = {"FEEDSWAY_DATA": str(folder / "data"), "PATH": path, "BROWSER": "true"}  # opens nothing
+    return {**os.environ, **own}
 
 
 def run_line(line: str, folder: Path) -> str:
@@ -124,7 +125,7 @@ def run_line(line: str, folder: Path) -> str:
         text=True,
         start_new_session=True,
     )
-    if line.endswith(ENDLESS[1]) or ENDLESS[0] in line:
+    if line.endswith(ENDLESS[-1]) or any(words in line for words in ENDLESS[:-1]):
         return until_it_serves(process)
     try:
         told, _ = process.communicate(timeout=280)

@@ -149,7 +149,8 @@ def test_what_cannot_be_imported_is_one_sentence(tmp_path: Path, code: str, prob
         (
             "encoders.mine",
             "from store.encoders import CustomEncoder\n"
-            "class X(CustomEncoder):\n    def __init__(self, *_):\n        self.id, self.dim = 'conse', 4",
+            "class X(CustomEncoder):\n    dim = 2\n"
+            "    def __init__(self, *_):\n        self.id = 'conse'",
             "its id 'conse' does not begin with mine",
         ),
         ("strategies.mine", "X = 'a prompt'", "no pathlib.Path"),

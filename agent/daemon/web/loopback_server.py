@@ -70,3 +70,12 @@ def listen(port: int, fix: str) -> socket.socket:
             f"The page cannot be served on port {port} ({error.strerror}). {fix}"
         ) from None
     return listener
+
+
+def is_free(port: int) -> bool:
+    """Whether a port of loopback can be taken now."""
+    try:
+        listen(port, "").close()
+    except BadConfig:
+        return False
+    return True

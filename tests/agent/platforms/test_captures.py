@@ -296,6 +296,17 @@ def test_any_item_is_read_or_left_out(
             assert_alike(again.videos[0].video, each.video)
 
 
+@pytest.mark.parametrize("caption", [[], None, {"text": ""}])
+def test_a_caption_that_is_not_known_is_not_an_empty_one(tmp_path: Path, caption: object) -> None:
+    path = written(
+        tmp_path / "a.ndjson", [line(instagram() | {"caption": caption}, "instagram.com")]
+    )
+    (history,) = read_captures(path)
+    sent = line(instagram_item(history.videos[0].video), "instagram.com")
+    (again,) = read_captures(written(path, [sent]))
+    assert again.videos[0].video.caption == history.videos[0].video.caption
+
+
 def assert_alike(back: Video, video: Video) -> None:
     """What goes out is what came in, save whatever an item has no room for."""
     told = video.model_dump(exclude={"sources", "url", "live", "created_at"})

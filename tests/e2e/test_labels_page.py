@@ -222,6 +222,16 @@ def check_agreement(result: dict[str, Any], one: dict[str, str], two: dict[str, 
     assert result["agreement"]["alpha"]["value"] == pytest.approx(1 - (1 - equal) / expected)
 
 
+def lines_of(data: DataFolder, runs: set[str], window: str) -> list[dict[str, Any]]:
+    """The videos of runs that count in a window, by hand from the ledgers' lines."""
+    return [
+        line | {"run_id": run}
+        for run in runs
+        for line in lines(data.ledger_path(run))
+        if line["kind"] == "step" and line["excluded"] is None and line["phase"] == window
+    ]
+
+
 def check_sway(
     result: dict[str, Any],
     data: DataFolder,
@@ -230,15 +240,20 @@ def check_sway(
 ) -> None:
     """The prediction-powered sway of the treatment runs, by hand from the ledgers' lines."""
     guess: dict[tuple[str, int], float] = {}
-    windows: dict[str, list[tuple[str, int]]] = {"before": [], "after": []}
+    length: dict[tuple[str, str], int] = {}  # videos of a run in a window: each run counts alike
     for run in {one["run_id"] for one in questions.values() if one["arm"] == "treatment"}:
-        for line in lines(data.ledger_path(run)):
-            eligible = line["kind"] == "step" and line["excluded"] is None
-            if eligible and line["phase"] in windows:
-                place = run, line["position"]
-                answer = line["judgement"]["answer"]
-                guess[place] = {"yes": 1.0, "no": 0.0, None: 0.5}[answer]
-                windows[line["phase"]].append(place)
+        steps = [line for line in lines(data.ledger_path(run)) if line["kind"] == "step"]
+        for window in ("before", "after"):
+            mine = [one for one in steps if one["phase"] == window and one["excluded"] is None]
+            said = {one["position"]: one["judgement"]["answer"] for one in mine}
+            known = [float(answer == "yes") for answer in said.values() if answer is not None]
+            share = math.fsum(known) / len(known)  # what a missing answer counts as
+            length[run, window] = len(mine)
+            guess |= {
+                (run, at): share if answer is None else float(answer == "yes")
+                for at, answer in said.items()
+            }
+    runs = {run for run, _ in length}
     rows = []
     for name, one in questions.items():
         votes = [person[name] for person in people]
@@ -247,13 +262,13 @@ def check_sway(
             rows.append(
                 (
                     one["window"],
-                    1 / one["probability"],
+                    1 / one["probability"] / length[one["run_id"], one["window"]],
                     float(margin > 0),
                     guess[one["run_id"], one["position"]],
                 )
             )
     joint = spread = 0.0
-    for window in windows:
+    for window in ("before", "after"):
         part = [row[1:] for row in rows if row[0] == window]
         whole = sum(w for w, _, _ in part)
         y_mean, f_mean = (sum(row[0] * row[at] for row in part) / whole for at in (1, 2))
@@ -261,10 +276,12 @@ def check_sway(
         spread += sum(w * (f - f_mean) ** 2 for w, _, f in part)
     tuning = min(max(joint / spread, 0.0), 1.0)
     shares = {}
-    for window, places in windows.items():
+    for window in ("before", "after"):
         part = [row[1:] for row in rows if row[0] == window]
         right = sum(w * (y - tuning * f) for w, y, f in part) / sum(w for w, _, _ in part)
-        shares[window] = tuning * math.fsum(guess[place] for place in places) / len(places) + right
+        judged = {(one["run_id"], one["position"]) for one in lines_of(data, runs, window)}
+        mean = math.fsum(guess[place] / length[place[0], window] for place in judged) / len(runs)
+        shares[window] = tuning * mean + right
     told = next(one for one in result["sways"] if one["arm"] == "treatment")
     assert told["labels"] == len(rows)
     assert told["tuning"] == pytest.approx(tuning)

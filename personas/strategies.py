@@ -21,7 +21,7 @@ from personas.errors import UnknownStrategy
 from personas.persona import Persona
 from personas.questionnaire import form, read_isq
 from personas.reply_parser import Reading, read_choice, read_pick, read_text
-from store.plug_ins import STRATEGIES, PlugIn, PlugInKind
+from store.plug_ins.entry_points import STRATEGIES, PlugIn, PlugInKind
 
 __all__ = [
     "ORDERS",

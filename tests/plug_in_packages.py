@@ -13,8 +13,8 @@ from shutil import copytree
 import pytest
 
 from personas import strategies
-from store import plug_ins
 from store.encoders import registry
+from store.plug_ins import entry_points as plug_ins
 
 SOURCE = Path(__file__).with_name("plug_in_example")
 

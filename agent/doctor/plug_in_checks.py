@@ -23,9 +23,9 @@ from personas.library import find
 from store import encoders
 from store.encoders import registry
 from store.errors import StoreError
-from store.plug_ins import RAISED, PlugIn, PlugInKind, find_broken_packages
+from store.plug_ins.entry_points import RAISED, PlugIn, PlugInKind, find_broken_packages
+from store.plug_ins.stdout_guard import print_to_stderr
 from store.runs.ledger_lines import Video
-from store.stdout_guard import print_to_stderr
 
 PlugInCheck = Callable[[PlugIn], str]
 """Returns what holds, in words; raises ``PlugInFault`` where something does not."""

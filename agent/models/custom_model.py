@@ -21,8 +21,8 @@ from agent.models.base import Capabilities, Model, Question, Reply, WrappedModel
 from agent.models.custom_reply import check_reply
 from agent.models.fingerprint import fingerprint
 from personas.questionnaire import ITEMS
-from store.plug_ins import RAISED, PlugIn
-from store.stdout_guard import print_to_stderr
+from store.plug_ins.entry_points import RAISED, PlugIn
+from store.plug_ins.stdout_guard import print_to_stderr
 from store.terminal.printing import echo
 
 __all__ = [

@@ -13,7 +13,7 @@ from agent.errors import BadConfig
 from agent.model_settings import EXAMPLES, OF_LOCAL_MODELS, ModelSettings
 from agent.models.base import Capabilities
 from agent.models.custom_model import read_model_class
-from store.plug_ins import MODELS, PlugIn, PlugInKind
+from store.plug_ins.entry_points import MODELS, PlugIn, PlugInKind
 from store.runs.recorded_model_names import INVENTING, split_model_name
 
 SERVED = Capabilities()  # by somebody who charges for it, and of providers that nobody here knows

@@ -9,10 +9,10 @@ from pathlib import Path
 from agent.drivers.base import PageHooks, SiteAnswer
 from agent.errors import BadConfig, UnknownName
 from agent.platforms.base import Parser, Platform
-from store.plug_ins import PLATFORMS, PlugIn, PlugInKind
+from store.plug_ins.entry_points import PLATFORMS, PlugIn, PlugInKind
+from store.plug_ins.stdout_guard import print_to_stderr
 from store.runs.ledger_lines import Video
 from store.runs.recorded_model_names import REPLAY
-from store.stdout_guard import print_to_stderr
 
 NAMES = ("playground", "tiktok", "youtube", "instagram", "replay", "recording")
 PLUG_INS = PlugInKind(PLATFORMS, NAMES)

@@ -7,7 +7,7 @@ from agent.models.providers import parse_model_name
 from agent.run_config import RunConfig
 from personas import strategies
 from store.encoders import registry
-from store.plug_ins import PlugIn
+from store.plug_ins.entry_points import PlugIn
 from store.runs.run_provenance import PlugInMark
 
 

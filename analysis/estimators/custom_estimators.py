@@ -16,10 +16,10 @@ import numpy as np
 
 from analysis.data.exposures import AFTER, BEFORE, NONE, RunInfo, Views, table
 from analysis.statistics.estimate import Estimate
-from store.plug_ins import ESTIMATORS, RAISED, PlugIn, PlugInFault, PlugInKind
+from store.plug_ins.entry_points import ESTIMATORS, RAISED, PlugIn, PlugInFault, PlugInKind
+from store.plug_ins.stdout_guard import print_to_stderr
 from store.runs.ledger_lines import Windows
 from store.runs.run_provenance import PlugInMark
-from store.stdout_guard import print_to_stderr
 from store.terminal.printing import count_of
 from store.untrusted.clean_text import show_line
 

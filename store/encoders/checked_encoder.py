@@ -11,8 +11,8 @@ from PIL import Image
 
 from store.encoders.base import CustomEncoder, PictureStages, Vectors
 from store.errors import StoreError
-from store.plug_ins import RAISED, PlugIn
-from store.stdout_guard import print_to_stderr
+from store.plug_ins.entry_points import RAISED, PlugIn
+from store.plug_ins.stdout_guard import print_to_stderr
 
 _OFF = 1e-3
 """How far from 1 the length of a vector may be."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from store.encoders.base import CustomEncoder, Encoder
 from store.encoders.checked_encoder import CheckedEncoder
 from store.errors import StoreError, UnknownEncoder
-from store.plug_ins import ENCODERS, RAISED, PlugIn, PlugInKind
-from store.stdout_guard import print_to_stderr
+from store.plug_ins.entry_points import ENCODERS, RAISED, PlugIn, PlugInKind
+from store.plug_ins.stdout_guard import print_to_stderr
 
 _ID_ENDS = re.compile(r"(@[0-9a-f]{12})?(\+[0-9a-f]{8})?(\+fp(16|32))?$")
 """What an id says after a checkpoint's path: its hash, how pictures are prepared, precision."""

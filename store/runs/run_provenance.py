@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, Self
 
 from store.jsonl.base_record import Record
-from store.plug_ins import PlugIn
+from store.plug_ins.entry_points import PlugIn
 from store.untrusted.clean_fields import ForeignText
 
 

@@ -22,7 +22,7 @@ from agent.platforms import load_platform
 from analysis.cli.main import main as analysis_cli
 from analysis.estimators.custom_estimators import PLUG_INS as ESTIMATORS
 from store.cli.main import main as store_cli
-from store.plug_ins import PlugInBroken
+from store.plug_ins.entry_points import PlugInBroken
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
 from store.runs.ledger_lines import PersonaRecord

@@ -8,7 +8,7 @@ from datetime import datetime
 from agent import errors
 from agent.daemon.journal.events import WallReported
 from agent.run_config import FrozenValue
-from store.plug_ins import PlugInFault
+from store.plug_ins.entry_points import PlugInFault
 
 
 class WaitingWall(FrozenValue):

@@ -14,7 +14,7 @@ from agent.errors import BadConfig, LayoutChanged, UnknownName, waits_for_person
 from agent.platforms import load_platform
 from agent.study.matrix import read_draws
 from agent.study.preparation import DRAWS, read_occurrences
-from store.plug_ins import PlugInFault
+from store.plug_ins.entry_points import PlugInFault
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import Fault
 from store.runs.payment_book import PaymentBook

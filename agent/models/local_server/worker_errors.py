@@ -8,8 +8,8 @@ from typing import Any
 from agent import errors as agent_errors
 from agent.errors import AgentError, ModelFailed
 from store import errors as store_errors
-from store import plug_ins
 from store.errors import StoreError
+from store.plug_ins import entry_points as plug_ins
 
 _OURS = (AgentError, StoreError)
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from agent.cli import cli
 from agent.doctor import plug_in_checks as checks
-from store.plug_ins import PlugIn
+from store.plug_ins.entry_points import PlugIn
 from tests.plug_in_packages import seen, write_package
 
 MODEL = "from agent.models.custom_model import *\nclass X(CustomModel):\n"

@@ -15,7 +15,7 @@ from agent.models.base import Model, Question, Reply
 from agent.models.custom_model import CustomModel
 from personas import strategies
 from personas.library import find
-from store.plug_ins import PlugInBroken
+from store.plug_ins.entry_points import PlugInBroken
 from store.terminal.printing import echo
 from tests.plug_in_packages import seen, write_package
 

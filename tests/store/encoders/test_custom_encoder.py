@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from store.encoders import registry
-from store.plug_ins import PlugInBroken
+from store.plug_ins.entry_points import PlugInBroken
 from tests.plug_in_packages import seen, write_package
 
 HEAD = "import numpy as np\nfrom store.encoders import CustomEncoder\nclass X(CustomEncoder):\n"

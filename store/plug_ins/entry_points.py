@@ -16,8 +16,8 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from store.errors import StoreError
-from store.package_code import find_home, hash_package
-from store.stdout_guard import print_to_stderr
+from store.plug_ins.package_code import find_home, hash_package
+from store.plug_ins.stdout_guard import print_to_stderr
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution, EntryPoint

@@ -17,9 +17,8 @@ from agent.cli import cli
 from agent.models import load_here, providers
 from analysis.estimators.custom_estimators import PLUG_INS as ESTIMATORS
 from personas import strategies
-from store import plug_ins
 from store.encoders import registry
-from store.plug_ins import PlugInBroken, PlugInClash, PlugInKind
+from store.plug_ins.entry_points import PlugInBroken, PlugInClash, PlugInKind
 from store.runs.run_provenance import PlugInMark
 from tests.plug_in_packages import seen, write_package
 
@@ -41,7 +40,7 @@ def refused(*words: str) -> str:
 
 
 def test_every_group_has_a_kind_of_a_name_that_ledgers_take() -> None:
-    kinds = [PlugInKind(group, ()).noun for group in plug_ins.NOUNS]
+    kinds = [PlugInKind(group, ()).noun for group in entry_points.NOUNS]
     assert set(kinds) == set(get_args(PlugInMark.model_fields["kind"].annotation))
     assert len(kinds) == 5
 
@@ -62,7 +61,7 @@ def test_help_looks_for_none_and_a_run_without_any_loads_none(tmp_path: Path) ->
         "from agent.models.providers import PLUG_INS\n"
         "assert PLUG_INS.names() == ('mine',)\n"
         "assert 'mine' not in sys.modules\n"
-        "from store.plug_ins import PlugInBroken\n"
+        "from store.plug_ins.entry_points import PlugInBroken\n"
         "try:\n    check('mine/x')\nexcept PlugInBroken:\n    print('asked for')\n"
     )
     done = subprocess.run(
@@ -300,5 +299,5 @@ def test_a_package_that_cannot_be_read_harms_no_other(tmp_path: Path) -> None:
     with seen(points, nameless, good):
         assert load_here("mine/x").name == "mine/x"
         assert [kind.all() for kind in (ESTIMATORS, registry.PLUG_INS)] == [(), ()]
-        labels = [each.label for each in plug_ins.find_broken_packages()]
+        labels = [each.label for each in entry_points.find_broken_packages()]
     assert sorted(labels) == ["bad", f"one without a name in {nameless}"]

@@ -18,6 +18,7 @@ from agent.models import load_here, providers
 from analysis.estimators.custom_estimators import PLUG_INS as ESTIMATORS
 from personas import strategies
 from store.encoders import registry
+from store.plug_ins import entry_points
 from store.plug_ins.entry_points import PlugInBroken, PlugInClash, PlugInKind
 from store.runs.run_provenance import PlugInMark
 from tests.plug_in_packages import seen, write_package

@@ -312,6 +312,7 @@ def _summarise(run_id: str, place: RunFolder, *, as_json: bool) -> None:
     commands = [
         (f'python -m store search "{_words(trait)}"{option}', "find what it saw"),
         (f"python -m store show latest{option}", "read its steps"),
+        (f"python -m agent open{option}", "look at it in a browser"),
         ("python -m agent study --example", "a study of eight personas, which can show more"),
     ]
     spelled = [(spell_commands(command), what) for command, what in commands]

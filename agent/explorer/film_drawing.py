@@ -68,10 +68,13 @@ def fit_text(draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont,
 
 
 def draw_badges(
-    draw: ImageDraw.ImageDraw, at: tuple[int, int], marks: tuple[str, ...], size: int
+    draw: ImageDraw.ImageDraw, at: tuple[int, int], marks: tuple[str, ...], size: int, most: int
 ) -> int:
-    """Draw marks in boxes from a place to the right; returns where they end."""
+    """Draw marks in boxes to the right, all within so many pixels; returns where they end."""
     font, left = load_font(size, bold=True), at[0]
+    around = size + size // 2  # of one mark
+    if sum(draw.textlength(mark, font) + around for mark in marks) > most:
+        marks = tuple(fit_text(draw, mark, font, most // len(marks) - around) for mark in marks)
     for mark in marks:
         width = round(draw.textlength(mark, font)) + size
         box = (left, at[1], left + width, at[1] + size + size // 2)

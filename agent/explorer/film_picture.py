@@ -96,7 +96,7 @@ def _draw_title(draw: ImageDraw.ImageDraw, strip: FilmStrip, number: int) -> Non
     draw.text((left, 28), fit_text(draw, f"{name}  {strip.title}", big, most), INK, big)
     draw.text((left, 70), fit_text(draw, strip.under, small, most), SOFT, small)
     draw.text((left, 100), fit_text(draw, tell_counts(strip), small, most), INK, small)
-    draw_badges(draw, (left, 132), strip.marks, 18)
+    draw_badges(draw, (left, 132), strip.marks, 18, most)
 
 
 def _draw_band(

@@ -111,7 +111,8 @@ def _draw_player(
             told = fit_text(draw, f"{cell.why}: does not count", small, left + _HALF - beside - 8)
             draw.text((beside, _TOP + 190), told, SOFT, small)
     for place, mark in enumerate(strip.marks):
-        draw_badges(draw, (beside, box[3] - 30 - 32 * place), (mark,), 14)
+        at = (beside, box[3] - 30 - 32 * place)
+        draw_badges(draw, at, (mark,), 14, left + _HALF - beside - 8)
 
 
 def _draw_track(

@@ -18,7 +18,7 @@ from store.jsonl.atomic import file_slug, restrict_umask
 from store.jsonl.mirrors import CACHE_MARK
 from store.runs.shards import WHOLE, Shard
 from store.terminal.config_file import read_config
-from store.terminal.exit_codes import examples
+from store.terminal.exit_codes import DATA_TO_TYPE, examples
 from store.terminal.exit_codes import json_option as json_option
 from store.terminal.printing import echo, remark, rewrite
 from store.untrusted.clean_text import show_line
@@ -54,6 +54,8 @@ def open_data(context: click.Context, _: click.Parameter, given: Path | str) -> 
     That goes for what others' code and children make, too.
     """
     root, _url = _find_root(given)
+    if str(given) != default_data():
+        context.meta[DATA_TO_TYPE] = f" --data {shlex.quote(str(given))}"
     if context.resilient_parsing:  # a shell completes a line: nothing is fetched
         return root
     former = restrict_umask(root)

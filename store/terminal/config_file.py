@@ -13,6 +13,7 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ Value = str | int | float | bool
 _SECRET_NAME = re.compile(
     r"(?i)(?:^|[-_])(?:api|auth)?(?:key|token|secret|passw(?:or)?d|passphrase|credential)s?(?:$|[-_])"
 )
+_HOURS = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d")
 _LIKE_A_KEY = 0.85
 """How near a name must be to a key to be taken for it misspelled, and for no secret."""
 _SECRET_VALUE = re.compile(
@@ -84,7 +86,7 @@ def _flag(value: object) -> bool:
 
 def _number(least: float) -> Callable[[object], float]:
     def check(value: object) -> float:
-        if isinstance(value, int | float) and not isinstance(value, bool) and value >= least:
+        if isinstance(value, int | float) and not isinstance(value, bool) and least <= value < inf:
             return value
         raise ValueError(f"a number from {least:g} on")
 
@@ -98,7 +100,7 @@ def _whole(value: object) -> int:
 
 
 def _hours(value: object) -> str:
-    if isinstance(value, str) and re.fullmatch(r"\d\d:\d\d-\d\d:\d\d", value):
+    if isinstance(value, str) and _HOURS.fullmatch(value):
         return value
     raise ValueError("hours in quotes")
 
@@ -211,13 +213,14 @@ def _find_key(file: Path, name: str) -> ConfigKey:
     if spelled in _BY_NAME:
         return _BY_NAME[spelled]
     misspelled = difflib.get_close_matches(spelled, _BY_NAME, 1, _LIKE_A_KEY)
+    misspelled = misspelled or [known for known in _BY_NAME if known.endswith(f"-{spelled}")]
     if _SECRET_NAME.search(name) and not misspelled:
         raise _wrong(
             f"{file} holds {name!r}, which looks like a secret, and none may stand there. "
             "Take it out",
             f"export {re.sub(r'[^A-Z0-9]', '_', name.upper())}=…",
         )
-    near = difflib.get_close_matches(spelled, _BY_NAME, 1)
+    near = misspelled or difflib.get_close_matches(spelled, _BY_NAME, 1)
     meant = f" The nearest is {near[0]}." if near else ""
     type_ = f"{near[0]} = {_BY_NAME[near[0]].example}" if near else "python -m agent config --help"
     raise _wrong(f"{file} has no key {name!r}.{meant}", type_)

@@ -6,6 +6,7 @@ sentence without a traceback; what nobody foresaw keeps its traceback.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from store.terminal.command_words import spell_commands
 from store.terminal.printing import echo
 
 INTERRUPTED = 130
+DATA_TO_TYPE = "feedsway.data"
+"""Where a call keeps the option that names its data folder, if it isn't the usual one."""
+_WANTS_DATA = re.compile(r"python -m store (?:runs|index|verify|stats)(?: --rebuild)?$")
 HELP = ["-h", "--help"]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -51,13 +55,20 @@ class ErrorReporter:
         try:
             yield
         except tuple(self.codes) as error:
-            echo(f"{self.prefix}{error}", err=True)
+            echo(f"{self.prefix}{_name_data(str(error))}", err=True)
             kinds = (kind for kind in type(error).__mro__ if kind in self.codes)
             raise click.exceptions.Exit(self.codes[next(kinds)]) from error
         except KeyboardInterrupt:
             if self.interrupted:
                 echo(self.interrupted, err=True)
             raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+def _name_data(problem: str) -> str:
+    """Return what is wrong; a command to type at its end looks into the caller's data folder."""
+    context = click.get_current_context(silent=True)
+    option = context.meta.get(DATA_TO_TYPE, "") if context is not None else ""
+    return problem + option if _WANTS_DATA.search(problem) else problem
 
 
 class HelpInCallersWords(click.HelpFormatter):

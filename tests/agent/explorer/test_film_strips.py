@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 from agent.cli import cli
 from agent.explorer import film_picture, film_video
 from agent.explorer.errors import FilmFailed, NoSuchPage
-from agent.explorer.film_drawing import ANSWERS, WARN, load_font
+from agent.explorer.film_drawing import ANSWERS, WARN, draw_badges, load_font
 from agent.explorer.film_export import FilmKind, FilmRequest, choose_strips, make_film
 from agent.explorer.film_jobs import read_request
 from agent.explorer.film_strips import StripAddress, StripPair, list_marks, read_pair, read_strip
@@ -268,3 +268,9 @@ def test_the_command_enters_its_file_so_that_forgetting_finds_it(
 def test_a_picture_of_too_many_positions_is_refused_in_words() -> None:
     with pytest.raises(FilmFailed, match="20000 positions are too many"):
         film_picture.arrange_bands(20_000)
+
+
+@pytest.mark.parametrize("marks", [("replay",), ("made up answers of " + "x" * 200, "replay")])
+def test_badges_stay_in_their_half(marks: tuple[str, ...]) -> None:
+    draw = ImageDraw.Draw(Image.new("RGB", (900, 40)))
+    assert draw_badges(draw, (100, 4), marks, 18, 400) <= 100 + 400 + 18 // 2

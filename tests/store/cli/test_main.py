@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -238,6 +239,13 @@ def test_what_a_person_can_mend_is_said_without_a_traceback(
     assert said in result.stderr
     assert "Traceback" not in result.output
     assert result.stdout == ""
+
+
+def test_a_command_to_type_names_the_data_folder_that_was_named(data: DataFolder) -> None:
+    result = CliRunner().invoke(main, ["show", "zz", "--data", str(data.root)])
+    assert result.stderr.endswith(f"store runs --data {shlex.quote(str(data.root))}\n")
+    result = CliRunner(env={"FEEDSWAY_DATA": str(data.root)}).invoke(main, ["show", "zz"])
+    assert result.stderr.endswith("store runs\n")
 
 
 def test_an_unknown_encoder_is_said(data: DataFolder) -> None:

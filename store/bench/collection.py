@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -103,14 +103,21 @@ def sources(folder: Path | None) -> list[Image.Image]:
     return found
 
 
-def make(data: DataFolder, frames: int, pictures: Sequence[Image.Image], tell: Tell) -> int:
+def make(
+    data: DataFolder, frames: int, pictures: Sequence[Image.Image], tell: Tell, studies: int = 0
+) -> int:
+    """Write runs with so many frames, divided among studies if there are any.
+
+    Returns how many pictures differ.
+    """
     rng = np.random.default_rng(1)
     store = FrameStore(data.frames_dir)
     shown: list[tuple[Video, Frame]] = []
     for number, first in enumerate(range(0, frames, STEPS)):
         steps = min(STEPS, frames - first)
         with LedgerWriter(data.ledger_path(f"bench-{number:04}"), fsync=False) as writer:
-            started = _started(number, steps)
+            study = {"study": f"study-{number % studies}"} if studies else {}
+            started = _started(number, steps, study)
             writer.append(started)
             for position in range(steps):
                 if shown and rng.random() < _AGAIN:
@@ -177,7 +184,7 @@ def _step(
     )
 
 
-def _started(number: int, steps: int) -> RunStarted:
+def _started(number: int, steps: int, config: Mapping[str, str]) -> RunStarted:
     persona = PERSONAS[number % len(PERSONAS)]
     return RunStarted(
         run_id=f"bench-{number:04}",
@@ -189,7 +196,7 @@ def _started(number: int, steps: int) -> RunStarted:
         account=f"bench-{number}",
         windows=Windows(before=steps, after=0),
         seed=number,
-        config={},
+        config=dict(config),
         config_hash="0" * 64,
         prompts={},
         encoder=Mixture.id,

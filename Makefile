@@ -95,8 +95,8 @@ lock: $(UV) ## Renew locks/ after a change of pyproject.toml (UPGRADE=1: newest 
 sbom: $(STAMP) ## List what is installed, with licences and texts: build/sbom.json, build/notices.txt
 	@$(BIN)/python -m deploy.sbom build
 
-release: $(STAMP) ## Check, build and list a release in build/release; publishes nothing
-	@$(BIN)/python -m deploy.release
+release: $(STAMP) ## Check, build and list a release in build/release; publishes nothing (DRAFT=1)
+	@$(BIN)/python -m deploy.release $(if $(DRAFT),--draft)
 
 clean: ## Remove the virtual environment and caches; data/ stays
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

@@ -1,7 +1,7 @@
 """``make lock``: resolve once for every system, and write what is chosen with its hashes.
 
-One resolution becomes three files: what feedsway runs on, what its development needs beside that,
-and what a build of torch for NVIDIA's GPUs asks for.
+One resolution becomes five files: what builds, torch, what feedsway runs on, what its development
+needs beside that, and what a build of torch for NVIDIA's GPUs asks for.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 LOCKS = ROOT / "locks"
-FILES = ("build", "run", "dev", "cuda")
+FILES = ("build", "torch", "run", "dev", "cuda")
 CUDA = ("cuda-", "nvidia-", "triton")
 """How the packages begin that torch asks for in its builds for GPUs alone."""
 MANY = "torch"
@@ -67,7 +67,7 @@ def hash_wheels(wheels: Sequence[Path], pins: Iterable[str]) -> dict[str, list[s
         name, version = wheel.name.split("-")[:2]
         pin = known.get(f"{read_name(name)}=={version.partition('+')[0]}")
         if pin is None:
-            raise SystemExit(f"{wheel.name} is no build of a locked version. See locks/run.txt")
+            raise SystemExit(f"{wheel.name} is no build of a locked version. See locks/")
         with wheel.open("rb") as stream:
             found.setdefault(pin, []).append(f"sha256:{file_digest(stream, 'sha256').hexdigest()}")
     return found
@@ -95,6 +95,8 @@ def write_locks(entries: Mapping[str, str], run: Iterable[str], build: Iterable[
         name = read_name(pin)
         if name.startswith(CUDA):
             place = "cuda"
+        elif name == MANY:
+            place = MANY
         elif name in build_names:
             place = "build"
         else:

@@ -69,6 +69,26 @@ def test_a_run_and_its_children_import_nothing_of_the_folder(tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
 
 
+RAY = """
+import ray
+from store.cluster.cluster_address import ClusterAddress
+from store.cluster.ray_cluster import Cluster
+def imported():
+    import personas
+    return personas.__file__
+with Cluster.connect(ClusterAddress()):
+    print(ray.get(ray.remote(imported).remote()))
+"""
+
+
+@pytest.mark.drill
+def test_a_cluster_s_workers_import_nothing_of_the_folder(tmp_path: Path) -> None:
+    folder = strangers_folder(tmp_path / "found", "personas")
+    done = call(folder, "-P", "-c", RAY)
+    assert not (folder / "ran").exists()
+    assert done.stdout.strip() == str(ROOT / "personas" / "__init__.py"), done.stderr
+
+
 def test_with_p_not_even_a_folder_called_agent_is_run(tmp_path: Path) -> None:
     folder = strangers_folder(tmp_path / "found", *MODULES)
     for module in MODULES:

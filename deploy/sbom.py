@@ -60,13 +60,16 @@ def find_packages(top: str = "feedsway") -> dict[str, Distribution]:
     return dict(sorted(found.items()))
 
 
+def _fields(package: Distribution, name: str) -> list[str]:
+    return [str(one) for one in package.metadata.get_all(name) or ()]
+
+
 def name_licence(package: Distribution) -> str:
     """Return what a package says of its licence; nothing where it says none."""
-    about = package.metadata
-    said = about.get("License-Expression") or about.get("License") or ""
-    if said and len(said) < _SHORT and "\n" not in said:
-        return said
-    classes = [one for one in about.get_all("Classifier") or () if one.startswith("License ::")]
+    for said in _fields(package, "License-Expression") + _fields(package, "License"):
+        if said and len(said) < _SHORT and "\n" not in said:
+            return said
+    classes = [one for one in _fields(package, "Classifier") if one.startswith("License ::")]
     return ", ".join(one.rpartition(":: ")[2] for one in classes)
 
 
@@ -82,12 +85,15 @@ def read_texts(package: Distribution) -> dict[str, str]:
 
 
 def _component(name: str, package: Distribution) -> dict[str, Any]:
-    about = package.metadata
     reference = f"pkg:pypi/{name}@{package.version}"
-    made: dict[str, Any] = {"type": "library", "bom-ref": reference, "name": about["Name"]}
+    made: dict[str, Any] = {
+        "type": "library",
+        "bom-ref": reference,
+        "name": package.metadata["Name"],
+    }
     made |= {"version": package.version, "purl": reference}
     licence = name_licence(package)
-    if about.get("License-Expression"):
+    if _fields(package, "License-Expression"):
         made["licenses"] = [{"expression": licence}]
     elif licence:
         made["licenses"] = [{"license": {"name": licence}}]

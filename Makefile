@@ -12,20 +12,23 @@ DRILLS_AT_ONCE := $(patsubst 4,3,$(AT_ONCE))
 # Python keeps its bytecode: the tests start hundreds of processes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run test test-all lint quick browser bench bench-gpu calibrate soak kills mutants notebooks docs clean
+.PHONY: help setup run test test-all lint quick browser bench bench-gpu calibrate soak kills mutants notebooks docs \
+  lock sbom release clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(STAMP) ## Make the virtual environment, install the pinned packages and a browser
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml deploy/install.py $(wildcard locks/*.txt)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "feedsway needs Python 3.11 or newer. Type: make setup PYTHON=python3.11"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing the pinned packages (about 2 GB, minutes the first time) ..."
-	@PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check \
-	  --constraint constraints.txt --editable '.[dev]'
+	@echo "Installing the locked packages (about 2 GB, minutes the first time) ..."
+	@$(BIN)/python deploy/install.py dev --no-compile
+	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps --no-build-isolation \
+	  --editable .
+	@$(BIN)/python -m pip check > /dev/null || { $(BIN)/python -m pip check; exit 1; }
 	@$(BIN)/python -m agent doctor --install-browser
 	@touch $@
 
@@ -81,6 +84,19 @@ docs: $(STAMP) ## Build the documentation site, offline; a dead link or anchor f
 
 mutants: $(STAMP) ## Break the code in 200 places and see whether the tests notice
 	$(BIN)/python -m tests.mutants --sample 200 --seed 1
+
+UV := build/uv/bin/uv
+$(UV):
+	@$(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
+
+lock: $(UV) ## Renew locks/ after a change of pyproject.toml (UPGRADE=1: newest versions; ALSO=WHEELS)
+	@$(PYTHON) -m deploy.lock --uv $(UV) $(if $(UPGRADE),--upgrade) $(if $(ALSO),--also $(ALSO))
+
+sbom: $(STAMP) ## List what is installed, with licences and texts: build/sbom.json, build/notices.txt
+	@$(BIN)/python -m deploy.sbom build
+
+release: $(STAMP) ## Check, build and list a release in build/release; publishes nothing (DRAFT=1)
+	@$(BIN)/python -m deploy.release $(if $(DRAFT),--draft)
 
 clean: ## Remove the virtual environment and caches; data/ stays
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

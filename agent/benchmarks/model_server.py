@@ -42,7 +42,7 @@ _REPLY = {
 @contextmanager
 def model_server(median_s: float) -> Iterator[None]:
     """Have `MODEL` answer in this environment, by a server in a process of its own."""
-    command = [sys.executable, "-m", "agent.benchmarks.model_server", str(median_s)]
+    command = [sys.executable, "-P", "-m", "agent.benchmarks.model_server", str(median_s)]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert child.stdin is not None
     assert child.stdout is not None

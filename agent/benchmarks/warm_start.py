@@ -73,7 +73,7 @@ def measure_warm_start(
     proportional share, where the system tells it. ``browser`` is as the command takes it.
     """
     measured: dict[str, Any] = {"import_cpu_s": {name: _import_s(name) for name in PACKAGES}}
-    command = [sys.executable, "-m", "agent", "run", "--persona", "p12", "--speed", "16"]
+    command = [sys.executable, "-P", "-m", "agent", "run", "--persona", "p12", "--speed", "16"]
     command += ["--before", str(videos), "--after", "0"]
     command += [] if browser is None else ["--browser", browser]
     with TemporaryDirectory() as folder:
@@ -150,6 +150,9 @@ def _is_of(runtime: Path, process: psutil.Process) -> bool:
 def _import_s(package: str) -> float:
     """Return the processor time of importing a package into a bare Python, in seconds."""
     done = subprocess.run(
-        [sys.executable, "-c", _IMPORT.format(package)], capture_output=True, text=True, check=True
+        [sys.executable, "-P", "-c", _IMPORT.format(package)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return round(float(done.stdout), 2)

@@ -40,7 +40,7 @@ def playground(**options: Any) -> None:
         if value is not None:
             arguments += [f"--{name}", str(value)]
     echo("Open the address below in a browser; Ctrl-C ends it.", err=True)
-    command = [sys.executable, "-m", "agent.playground", *arguments, "--parent"]
+    command = [sys.executable, "-P", "-m", "agent.playground", *arguments, "--parent"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as site:  # it ends when its stdin closes
         try:
             sys.exit(site.wait())

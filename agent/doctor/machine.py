@@ -133,7 +133,7 @@ def install_browser() -> str:
         return str(browsers.find_browser().path)
     except BadConfig:
         pass  # none yet: that is what this function is for
-    subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False)
+    subprocess.run([sys.executable, "-P", "-m", "playwright", "install", "chromium"], check=False)
     if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
         try:
             return str(browsers.find_browser().path)

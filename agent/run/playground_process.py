@@ -61,6 +61,7 @@ class PlaygroundSite:
         """Start the site and return its URL; ``BadConfig`` where it refuses its options."""
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",
             "-m",
             "agent.playground",
             *self._arguments,

@@ -137,8 +137,8 @@ def configure_cell(study: Study, cell: StudyCell) -> RunConfig:
 
 def command_of(study: Study, cell: StudyCell, yoke: str | None) -> tuple[str, ...]:
     """Return the words after Python's own by which a cell's child is started, wherever it is."""
-    words = ["-m", "agent", "run", "--data", str(study.data.root), "--study", str(study.folder)]
-    words += ["--cell", cell.key, "--tethered"]
+    words = ["-P", "-m", "agent", "run", "--data", str(study.data.root)]
+    words += ["--study", str(study.folder), "--cell", cell.key, "--tethered"]
     if not study.indexed:
         words.append("--no-index")
     if study.shards > 1:

@@ -130,7 +130,7 @@ def _helper(data: DataFolder, chunks: Sequence[_Chunk]) -> Iterator[None]:
         asked.write(told)
         asked.seek(0)
         helper = subprocess.Popen(
-            [sys.executable, "-c", code],
+            [sys.executable, "-P", "-c", code],
             stdin=asked,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -12,7 +12,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import chdir, contextmanager, suppress
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Generic, Protocol, TypeVar
@@ -26,6 +26,8 @@ BROWSER = "browser"
 """Resource of a node: browsers that it can have open."""
 _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """Variable that, as 0, has every process of a cluster that is started here listen on loopback."""
+_SAFE = "/"
+"""Ray has its workers import from the folder it is started in: nobody can write to this one."""
 _KNOCK_S = 10.0
 _LOCAL_BROWSERS = 64
 """Of a cluster that is started here: a study's own limit is lower."""
@@ -211,7 +213,8 @@ def _init(ray: ModuleType, address: ClusterAddress) -> str:
     named = address.client or os.environ.get("RAY_ADDRESS")
     try:
         if _answers(named):
-            ray.init(address=named or "auto", **quiet)  # by "auto" it also finds its token
+            with chdir(_SAFE):
+                ray.init(address=named or "auto", **quiet)  # by "auto" it also finds its token
             return "Joined a cluster"
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise ClusterUnreachable(named or "this machine", _first_line(error)) from error
@@ -219,7 +222,8 @@ def _init(ray: ModuleType, address: ClusterAddress) -> str:
     _bind_to_loopback()
     loopback = {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
     try:
-        ray.init(address="local", resources=browsers, **quiet, **loopback)
+        with chdir(_SAFE):
+            ray.init(address="local", resources=browsers, **quiet, **loopback)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise ClusterUnreachable("this machine", _first_line(error)) from error
     return "No cluster was found, and one was started on this machine"

@@ -166,7 +166,7 @@ def run_in_child(
     code += f"serve_call({theirs}, {function!r}, *{arguments!r})"
     try:
         return subprocess.run(
-            [sys.executable, "-c", code],
+            [sys.executable, "-P", "-c", code],
             input=given,
             capture_output=True,
             check=False,

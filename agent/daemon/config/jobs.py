@@ -92,7 +92,7 @@ class Job:
         return self.config.model_copy(update={"cell": self.occurrence_name(due)}).digest()
 
     def command(self, occurrence: Occurrence, data: Path, browser: str | None) -> list[str]:
-        words = [sys.executable, "-m", "agent", self.entry.kind]
+        words = [sys.executable, "-P", "-m", "agent", self.entry.kind]
         mark = self.occurrence_name(occurrence.due)
         if self.entry.run is not None:
             words += [*spell_options(self.entry.run), "--occurrence", mark]

@@ -45,7 +45,7 @@ class IndexerProcess:
         return ended
 
     async def _index(self) -> str:
-        command = [sys.executable, "-m", "store", "index", "--data", str(self.data.root)]
+        command = [sys.executable, "-P", "-m", "store", "index", "--data", str(self.data.root)]
         log = self.data.daemon_dir / "logs" / "index.log"
         self._child = Child(command, log, self.data.root, NAME)
         try:

@@ -147,7 +147,7 @@ class ServerLease:
         self._folder.recipe.write_text(json.dumps(asdict(self.recipe)), encoding="utf-8")
         with self._folder.log.open("wb") as log:
             keeper = subprocess.Popen(
-                [sys.executable, "-m", "agent.models.local_server", str(self._folder.path)],
+                [sys.executable, "-P", "-m", "agent.models.local_server", str(self._folder.path)],
                 env={name: text for name, text in os.environ.items() if name not in OF_ONE_USER},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -105,7 +105,7 @@ def test_an_entry_is_a_command_with_its_due_time(tmp_path: Path) -> None:
     job = resolve_entries(watch)["p12"]
     due = datetime(2026, 11, 20, 12, tzinfo=UTC)
     words = job.command(Occurrence("p12", due), tmp_path, None)
-    assert words[2:5] == ["agent", "run", "--persona"]
+    assert words[1:6] == ["-P", "-m", "agent", "run", "--persona"]
     assert "--like" in words
     assert words[words.index("--occurrence") + 1] == "p12@20261120T120000Z"
     assert {"--tethered", "--no-index"} <= set(words)

@@ -1,0 +1,1 @@
+"""How feedsway is installed, locked, listed and released."""

@@ -20,7 +20,7 @@ help: ## Show the targets
 
 setup: $(STAMP) ## Make the virtual environment, install the pinned packages and a browser
 
-$(STAMP): pyproject.toml deploy/install.py $(wildcard locks/*.txt)
+$(STAMP): pyproject.toml deploy/install.py $(wildcard deploy/locks/*.txt)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "feedsway needs Python 3.11 or newer. Type: make setup PYTHON=python3.11"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -89,7 +89,7 @@ UV := build/uv/bin/uv
 $(UV):
 	@$(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
 
-lock: $(UV) ## Renew locks/ after a change of pyproject.toml (UPGRADE=1: newest versions; ALSO=WHEELS)
+lock: $(UV) ## Renew deploy/locks/ after a change of pyproject.toml (UPGRADE=1: newest versions; ALSO=WHEELS)
 	@$(PYTHON) -m deploy.lock --uv $(UV) $(if $(UPGRADE),--upgrade) $(if $(ALSO),--also $(ALSO))
 
 sbom: $(STAMP) ## List what is installed, with licences and texts: build/sbom.json, build/notices.txt

@@ -12,7 +12,7 @@ import tempfile
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
-LOCKS = Path(__file__).parent.parent / "locks"
+LOCKS = Path(__file__).parent / "locks"
 LISTS = {"run": ("run",), "dev": ("run", "dev")}
 PIP = (sys.executable, "-m", "pip")
 QUIET = ("--disable-pip-version-check", "--quiet")

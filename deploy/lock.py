@@ -17,7 +17,7 @@ from hashlib import file_digest
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-LOCKS = ROOT / "locks"
+LOCKS = ROOT / "deploy" / "locks"
 FILES = ("build", "torch", "run", "dev", "cuda")
 CUDA = ("cuda-", "nvidia-", "triton")
 """How the packages begin that torch asks for in its builds for GPUs alone."""
@@ -67,7 +67,7 @@ def hash_wheels(wheels: Sequence[Path], pins: Iterable[str]) -> dict[str, list[s
         name, version = wheel.name.split("-")[:2]
         pin = known.get(f"{read_name(name)}=={version.partition('+')[0]}")
         if pin is None:
-            raise SystemExit(f"{wheel.name} is no build of a locked version. See locks/")
+            raise SystemExit(f"{wheel.name} is no build of a locked version. See deploy/locks/")
         with wheel.open("rb") as stream:
             found.setdefault(pin, []).append(f"sha256:{file_digest(stream, 'sha256').hexdigest()}")
     return found
@@ -126,7 +126,9 @@ def main() -> None:
     told = tomllib.loads(project.read_text("utf-8"))["build-system"]["requires"]
     write_locks(add_hashes(entries, kept), run, [re.split(r"[^\w.-]", one)[0] for one in told])
     changed = len(set(entries) ^ set(before))
-    told = f"{len(entries)} packages are locked, {changed} of them anew. Type: git diff locks"
+    told = (
+        f"{len(entries)} packages are locked, {changed} of them anew. Type: git diff deploy/locks"
+    )
     sys.stderr.write(f"{told}\n")
 
 

@@ -124,7 +124,7 @@ def list_components(packages: dict[str, Distribution]) -> dict[str, Any]:
     made = {name: _component(name, package) for name, package in packages.items()}
     own = {**made.pop("feedsway"), "type": "application"}
     references = {name: one["bom-ref"] for name, one in made.items()} | {"feedsway": own["bom-ref"]}
-    with (ROOT / "locks" / "run.txt").open("rb") as stream:
+    with (ROOT / "deploy" / "locks" / "run.txt").open("rb") as stream:
         lock = file_digest(stream, "sha256").hexdigest()
     system = f"{sys.platform}, Python {sys.version_info.major}.{sys.version_info.minor}"
     return {
@@ -136,7 +136,7 @@ def list_components(packages: dict[str, Distribution]) -> dict[str, Any]:
             "component": own,
             "properties": [
                 {"name": "feedsway:system", "value": system},
-                {"name": "feedsway:sha256-of-locks/run.txt", "value": lock},
+                {"name": "feedsway:sha256-of-deploy/locks/run.txt", "value": lock},
             ],
         },
         "components": [*made.values(), *map(_part, read_parts())],

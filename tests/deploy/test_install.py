@@ -24,12 +24,11 @@ class Shop:
 
     def __init__(self, place: Path) -> None:
         self.place, self.wheels, self.site = place, place / "wheels", place / "site"
-        (place / "deploy").mkdir()
-        (place / "locks").mkdir()
+        (place / "deploy" / "locks").mkdir(parents=True)
         self.wheels.mkdir()
         shutil.copyfile(ROOT / "deploy" / "install.py", place / "deploy" / "install.py")
         for name in FILES:
-            (place / "locks" / f"{name}.txt").touch()
+            (place / "deploy" / "locks" / f"{name}.txt").touch()
 
     def make_wheel(self, name: str, version: str, needs: str = "") -> str:
         """Make a wheel of one module, and return its hash."""
@@ -50,7 +49,9 @@ class Shop:
 
     def lock(self, file: str, pin: str, *hashes: str) -> None:
         words = " ".join(f"--hash=sha256:{one}" for one in hashes)
-        (self.place / "locks" / f"{file}.txt").write_text(f"{pin} {words}\n", encoding="utf-8")
+        (self.place / "deploy" / "locks" / f"{file}.txt").write_text(
+            f"{pin} {words}\n", encoding="utf-8"
+        )
 
     def install(self) -> subprocess.CompletedProcess[str]:
         alone = {name: text for name, text in os.environ.items() if not name.startswith("PIP_")}

@@ -20,7 +20,7 @@ from agent.recordings.recording_file import PageNode, RecordingHeader, Scene, pa
 from agent.study import study_file
 from personas.library import HOME
 from store.jsonl.base_record import Record
-from store.maintenance.backup import backup
+from store.maintenance.backup import FORMAT, MANIFEST, backup
 from store.results.hallucination_probes import Prober
 from store.results.preference_pairs import Maker
 from store.runs.canary_log import CanaryRecord
@@ -137,7 +137,7 @@ def _of_tables() -> Seeds:
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_LZMA) as book:
         book.writestr("xl/workbook.xml", '<workbook xmlns:r="r"><sheets><sheet name="A" r:id="a"/></sheets></workbook>')
         book.writestr("xl/_rels/workbook.xml.rels", '<R><Relationship Id="a" Target="s.xml"/></R>')
-        book.writestr("xl/s.xml", _SHEET)
+        book.writestr("xl/s.xml", _SHEET.replace(' t="s"', ""))
     columns = io.BytesIO()
     pq.write_table(pa.table({"run": ["a", "b"], "position": [0, 1], "score": [0.5, None]}), columns)
     task = {"data": {"question": "q1"}, "annotations": [{
@@ -208,6 +208,11 @@ def _of_lines() -> Seeds:
     }
 
 
+_APPROVED = '{"platform": "tiktok", "walls": [], "fault": null, "videos": [{"id": "1"}]}'
+_MANIFEST = json.dumps(
+    {"format": FORMAT, "at": "2026-01-01T00:00:00Z", "profiles": False,
+     "sha256": {"other": hashlib.sha256(b"2").hexdigest()}}
+)  # fmt: skip
 _JOURNAL = """\
 {"at":"2026-01-01T00:00:00Z","kind":"daemon_started","pid":1,"file":"w.toml"}
 {"at":"2026-01-01T00:00:01Z","kind":"file_taken","sha256":"a","entries":["e"]}
@@ -268,7 +273,7 @@ def _of_containers() -> Seeds:
     return {
         "tar": [_tar({"a/b": b"x" * 20, "c": b""})],
         "restore": [_backup()],
-        "restore_names": ["runs/r1/ledger.jsonl={}\nprofiles/x=1\nother=2"],
+        "restore_names": [f"other=2\n{MANIFEST}={_MANIFEST}"],
         "zip": [_zip(zipfile.ZIP_DEFLATED), _zip(zipfile.ZIP_LZMA), _zip(zipfile.ZIP_BZIP2)],
         "donation": [tiktok, json.dumps(youtube), json.dumps(insta)],
         "donation_zip": [tiktok],
@@ -277,7 +282,7 @@ def _of_containers() -> Seeds:
         "json": ['{"a": [1, 2.5, null, "\\ud800"]}'],
         "picture": [_picture(kind) for kind in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")],
         "entry_points": ["[feedsway.models]\na = b:c\n\0Name: a\nVersion: 1\n"],
-        "approved_reading": ['{"videos": []}'],
+        "approved_reading": [_APPROVED],
     }
 
 

@@ -138,7 +138,7 @@ def _leaves(node: Any) -> list[str]:
     return found
 
 
-_DOORS = ("agent/platforms/feed_items.py", "agent/platforms/base.py", "agent/drivers/web/page_events.py")
+_DOORS = ("store/untrusted/clean_fields.py", "agent/platforms/feed_items.py", "agent/platforms/base.py", "agent/drivers/web/page_events.py")
 TARGETS = (
     *(
         Target(
@@ -149,7 +149,8 @@ TARGETS = (
     ),
     Target(
         "capture",
-        ("agent/platforms/captures.py", "store/untrusted/json_files.py"),
+        ("agent/platforms/captures.py", "store/untrusted/json_files.py",
+         "store/dataset/zeeschuimer.py"),
         _read_capture,
         (ForeignFault,),
         "lines",

@@ -274,7 +274,10 @@ class LabelFile:
 
 def _after(at: datetime) -> datetime:
     """Return the moment after another; there is none after the last that can be told."""
-    return at + _TICK if at.replace(tzinfo=None) < datetime.max else at
+    try:
+        return at + _TICK
+    except OverflowError:
+        return at
 
 
 def _append(file: LineFile, lines: Sequence[Label | LabelUndo]) -> None:

@@ -96,7 +96,9 @@ class Campaign:
         (self._out / f"{name}.json").write_text(json.dumps(told, indent=1), "utf-8")
 
 
-def minimise(target: Target, content: bytes, signature: str, folder: Path, limit_s: float = 10) -> bytes:
+def minimise(
+    target: Target, content: bytes, signature: str, folder: Path, limit_s: float = 10
+) -> bytes:
     """Cut an input down to what still brings about a finding of the same signature."""
 
     def still(tried: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Small changes of an input, as values: a seed draws them, and so does hypothesis, which shrinks."""
+"""Small changes of an input, as values that a seed or hypothesis draws."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ SCALARS: tuple[Any, ...] = (
 TOML_VALUES = (
     "0x" + "f" * 4000, "nan", "inf", "-inf", "-0", "1e999", '"\\u0000"', "[]", "{}", "true", "-1",
     "9223372036854775808", "0", '""', '"a"', "1979-05-27T07:32:00Z", "07:32:00", "1979-05-27",
-    '["a", "a"]', "[[]]", '"' + "a" * 400 + '"', "[[[[[[[[]]]]]]]]", "0.5", '"a{99999999999999999999}"',
-    '"10:00Z-11:00"', '"("', '"99999999999999d"', '"../x"', '"\\u202e"', '"[x"', "{a = {}}",
+    '["a", "a"]', "[[]]", '"' + "a" * 400 + '"', "[[[[[[[[]]]]]]]]", "0.5",
+    '"a{99999999999999999999}"', '"10:00Z-11:00"', '"("', '"99999999999999d"', '"../x"',
+    '"\\u202e"', '"[x"', "{a = {}}",
 )  # fmt: skip
 BYTES = (
     b"\0", b"\xff", b"\xed\xa0\x80", b"\n", b"\r\n", b"\xef\xbb\xbf", b"\xff\xfe", b'"', b"'", b",",
@@ -45,7 +46,12 @@ class Edit:
 def draw_edits(rng: Random) -> list[Edit]:
     """Draw a few changes."""
     return [
-        Edit(rng.randrange(64), rng.randrange(1 << 20), rng.randrange(1 << 20), rng.randrange(1 << 20))
+        Edit(
+            rng.randrange(64),
+            rng.randrange(1 << 20),
+            rng.randrange(1 << 20),
+            rng.randrange(1 << 20),
+        )
         for _ in range(rng.choice((1, 1, 2, 3, 5, 8)))
     ]
 
@@ -76,7 +82,11 @@ def _bytes(content: bytes, edit: Edit, words: tuple[str, ...], other: bytes) -> 
     match edit.how // 4 % 8:
         case 0:
             bit = 1 << edit.size % 8
-            return content[:at] + bytes(byte ^ bit for byte in content[at : at + 1]) + content[at + 1 :]
+            return (
+                content[:at]
+                + bytes(byte ^ bit for byte in content[at : at + 1])
+                + content[at + 1 :]
+            )
         case 1:
             return content[:at] + content[end:]
         case 2:
@@ -84,7 +94,11 @@ def _bytes(content: bytes, edit: Edit, words: tuple[str, ...], other: bytes) -> 
         case 3:
             return content[:at] + BYTES[edit.what % len(BYTES)] + content[at:]
         case 4 if words:
-            return content[:at] + words[edit.what % len(words)].encode(errors="surrogatepass") + content[at:]
+            return (
+                content[:at]
+                + words[edit.what % len(words)].encode(errors="surrogatepass")
+                + content[at:]
+            )
         case 5:  # far more of the same, which finds what takes too long
             piece = content[at:end] or b" "
             return content[:at] + piece * (1 + edit.what % (20_000 // len(piece))) + content[end:]
@@ -124,7 +138,9 @@ def _toml(content: bytes, edit: Edit, words: tuple[str, ...]) -> bytes:
             del lines[at]
         case 2 if words:
             word = words[edit.what % len(words)]
-            lines.insert(at, word if "=" in word or "[" in word else f"{word} = {_toml_value(edit.size)}")
+            lines.insert(
+                at, word if "=" in word or "[" in word else f"{word} = {_toml_value(edit.size)}"
+            )
         case _:
             value = _toml_value(edit.what)
             lines[at] = _VALUE.sub(lambda _: f"= {value}", lines[at], count=1)

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+import tomllib
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -50,10 +51,18 @@ class Target:
     refuses: tuple[type[Exception], ...] = ()
     kind: str = "bytes"
     """How inputs are changed: ``json``, ``lines`` of JSON, ``toml``, ``text`` or ``bytes``."""
-    words: tuple[str, ...] = ()
-    """Words of its grammar, which chance would not find."""
     prepare: Callable[[], object] = lambda: None
     """Makes once what all its inputs need."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Words of its grammar, which chance would not find."""
+        return tuple(_read_words().get(self.name, ()))
+
+
+@cache
+def _read_words() -> dict[str, list[str]]:
+    return tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
 
 
 class Finding(AssertionError):
@@ -115,7 +124,7 @@ def _examine_once(target: Target, content: bytes, folder: Path) -> tuple[str, fl
     took = time.process_time() - started
     if (grew := _memory() - before) > MOST_BYTES:
         raise Finding(target.name, f"took {grew / 2**20:.0f} MiB", "memory")
-    if (left := sorted(os.listdir(folder))) != ["place"]:
+    if (left := sorted(one.name for one in folder.iterdir())) != ["place"]:
         raise Finding(target.name, f"left {left} outside of its folder", "outside")
     return told, took
 
@@ -167,16 +176,23 @@ def _memory() -> int:
 def _place_of(error: BaseException) -> str:
     """The last line of this project in a traceback, and the last of all."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [one for one in frames if one.filename.startswith(str(_ROOT)) and "/.venv/" not in one.filename]
+    ours = [
+        one
+        for one in frames
+        if one.filename.startswith(str(_ROOT)) and "/.venv/" not in one.filename
+    ]
     named = [*ours[-1:], *frames[-1:]]
     return " < ".join(
-        dict.fromkeys(f"{type(error).__name__} {Path(one.filename).name}:{one.name}" for one in reversed(named))
+        dict.fromkeys(
+            f"{type(error).__name__} {Path(one.filename).name}:{one.name}"
+            for one in reversed(named)
+        )
     )
 
 
 _allowed: list[bool] = []
 _PREFIX = "feedsway-fuzz-"
-_HOMES = (os.path.join(os.path.realpath(tempfile.gettempdir()), _PREFIX), "/dev/")
+_HOMES = (f"{os.path.realpath(tempfile.gettempdir())}/{_PREFIX}", "/dev/")
 
 
 def make_folder() -> Path:
@@ -220,7 +236,7 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
 def _resolve(path: str, folder: Any) -> str:
     """Return where a path leads that may begin at an open folder."""
     if isinstance(folder, int) and folder >= 0 and not path.startswith("/"):
-        path = os.path.join(f"/proc/self/fd/{folder}", path)
+        path = f"/proc/self/fd/{folder}/{path}"
     return os.path.realpath(path)
 
 

@@ -19,22 +19,14 @@ from agent.platforms import adapter_file
 from agent.recordings.recording_file import PageNode, RecordingHeader, Scene, pack_lines
 from agent.study import study_file
 from personas.library import HOME
-from store.jsonl.base_record import Record
-from store.maintenance.backup import FORMAT, MANIFEST, backup
-from store.results.hallucination_probes import Prober
-from store.results.preference_pairs import Maker
-from store.runs.canary_log import CanaryRecord
+from store.maintenance.backup import MANIFEST, backup
 from store.runs.data_folder import DataFolder
-from store.runs.labels import DrawHeader, DrawQuestion, DrawStratum, Label, LabelUndo
 from store.runs.ledger import LedgerWriter
-from store.runs.ledger_lines import Judgement
-from store.runs.payment_book import BatchSent, CallReserved, CallSettled, CarriedOver
-from store.runs.rejudgements import RejudgedAnswer, RejudgementHeader
-from store.runs.study_looks import StudyLook
 from store.terminal.config_file import CONFIG_KEYS
 from tests.agent.platforms.payloads import REAL
+from tests.fuzz.kept_seeds import A_HASH, A_MANIFEST, APPROVED, seeds_of_lines
 from tests.fuzz.targets.tables import seed_csv
-from tests.store.samples import START, finished, frame, jpeg, started, step
+from tests.store.samples import START, finished, started, step
 
 CORPUS = Path(__file__).parent / "corpus"
 Seeds = dict[str, list[bytes | str]]
@@ -62,7 +54,7 @@ def make_seeds() -> Seeds:
         **_of_sites(),
         **_of_replies(),
         **_of_tables(),
-        **_of_lines(),
+        **seeds_of_lines(),
         **_of_declarations(),
         **_of_containers(),
         **_of_requests(),
@@ -71,14 +63,24 @@ def make_seeds() -> Seeds:
 
 def _of_sites() -> Seeds:
     found: Seeds = {
-        f"site_{site}": [json.dumps({"url": url, "body": _smaller(body)}) for url, body in payloads[:3]]
+        f"site_{site}": [
+            json.dumps({"url": url, "body": _smaller(body)}) for url, body in payloads[:3]
+        ]
         for site, payloads in REAL.items()
     }
     items = [_first_item(body) for _, body in REAL["tiktok"][:1]]
     envelope = {"source_platform": "tiktok.com", "timestamp_collected": 1772366400000}
     found["capture"] = ["\n".join(json.dumps({**envelope, "data": item}) for item in items)]
-    media = {"code": "Cabcdefgh1", "pk": "3", "media_type": 8, "caption": {"text": "a #b"}, "taken_at": 1767312000}
-    found["capture"].append(json.dumps({**envelope, "source_platform": "instagram.com", "data": media}))
+    media = {
+        "code": "Cabcdefgh1",
+        "pk": "3",
+        "media_type": 8,
+        "caption": {"text": "a #b"},
+        "taken_at": 1767312000,
+    }
+    found["capture"].append(
+        json.dumps({**envelope, "source_platform": "instagram.com", "data": media})
+    )
     found["session"] = [json.dumps(_smaller(REAL["instagram"][0][1]))]
     return found
 
@@ -106,8 +108,16 @@ def _of_replies() -> Seeds:
     ]
     isq = {"v_a": 7, "c_s": 6.5, "e_e": "8", "v_e": 5, "p_a": 1, "a_d": True, "reason": "r"}
     reply = {"text": "yes", "p_yes": 0.7, "cost_usd": 0.01, "input_tokens": 5, "image_vector": None}
-    usage = {"input_tokens": 10, "output_tokens": 3, "total_tokens": 13, "input_tokens_cache_read": 4}
-    line = {"custom_id": "a", "response": {"status_code": 200, "body": {"choices": [{"text": "x"}]}}}
+    usage = {
+        "input_tokens": 10,
+        "output_tokens": 3,
+        "total_tokens": 13,
+        "input_tokens_cache_read": 4,
+    }
+    line = {
+        "custom_id": "a",
+        "response": {"status_code": 200, "body": {"choices": [{"text": "x"}]}},
+    }
     return {
         "reply_choice": plain,
         "reply_mirrored": plain[:3],
@@ -123,7 +133,8 @@ def _of_replies() -> Seeds:
 
 _SHEET = (
     '<worksheet><sheetData><row r="1"><c r="A1" t="s"><v>0</v></c><c r="C1"><v>1.5</v></c></row>'
-    '<row r="3"><c r="A3" t="inlineStr"><is><t>x</t></is></c><c t="b"><v>1</v></c></row></sheetData></worksheet>'
+    '<row r="3"><c r="A3" t="inlineStr"><is><t>x</t></is></c><c t="b"><v>1</v></c></row>'
+    "</sheetData></worksheet>"
 )
 _SHARED = "<sst><si><t>run</t></si><si><t>a</t><rPh><t>b</t></rPh></si></sst>"
 
@@ -135,16 +146,32 @@ def _of_tables() -> Seeds:
     table = seed_csv()
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_LZMA) as book:
-        book.writestr("xl/workbook.xml", '<workbook xmlns:r="r"><sheets><sheet name="A" r:id="a"/></sheets></workbook>')
+        book.writestr(
+            "xl/workbook.xml",
+            '<workbook xmlns:r="r"><sheets><sheet name="A" r:id="a"/></sheets></workbook>',
+        )
         book.writestr("xl/_rels/workbook.xml.rels", '<R><Relationship Id="a" Target="s.xml"/></R>')
         book.writestr("xl/s.xml", _SHEET.replace(' t="s"', ""))
     columns = io.BytesIO()
     pq.write_table(pa.table({"run": ["a", "b"], "position": [0, 1], "score": [0.5, None]}), columns)
-    task = {"data": {"question": "q1"}, "annotations": [{
-        "created_at": "2026-01-01T00:00:00Z", "completed_by": {"id": 1, "email": "a@b.c"},
-        "result": [{"from_name": "answer", "value": {"choices": ["yes"]}, "meta": {"labeller": "anna"}}],
-    }]}  # fmt: skip
-    mapped = b"run=session,position=#,answer=:yes,arm=treatment if kind==a else passive\nsession,kind\ns,a\ns,a\nt,b\nt,b\n"
+    task = {
+        "data": {"question": "q1"},
+        "annotations": [
+            {
+                "created_at": "2026-01-01T00:00:00Z",
+                "completed_by": {"id": 1, "email": "a@b.c"},
+                "result": [
+                    {
+                        "from_name": "answer",
+                        "value": {"choices": ["yes"]},
+                        "meta": {"labeller": "anna"},
+                    }
+                ],
+            }
+        ],
+    }
+    typed = b"run=session,position=#,answer=:yes,arm=treatment if kind==a else passive\n"
+    mapped = typed + b"session,kind\ns,a\ns,a\nt,b\nt,b\n"
     return {
         "table_csv": [table, "sep=;\na;b\n1,5;2\n", "a,b\n1,2\n".encode("utf-16")],
         "table_parquet": [columns.getvalue()],
@@ -152,128 +179,73 @@ def _of_tables() -> Seeds:
         "sheet_zip": [packed.getvalue()],
         "views": [b"\n" + table, mapped],
         "number": ["1,5", "12", "-nan", "1e5", "1.234,5"],
-        "labels_file": ["question,answer,by,at\nq1,yes,anna,2026-01-01T00:00:00Z\nq2,no,,\n", json.dumps([task])],
+        "labels_file": [
+            "question,answer,by,at\nq1,yes,anna,2026-01-01T00:00:00Z\nq2,no,,\n",
+            json.dumps([task]),
+        ],
         "studio": [json.dumps([task])],
         "clip_folder": ["file,caption,creator,likes,ad\na.jpg,words,me,12,no\n"],
-        "screenshots": ["file,caption,author,at,hashtags\na.jpg,words,me,2026-01-01T00:00:00+01:00,a b\n"],
+        "screenshots": [
+            "file,caption,author,at,hashtags\na.jpg,words,me,2026-01-01T00:00:00+01:00,a b\n"
+        ],
         "clean_text": ["a\u202eb\x1b[31m\tc\n", "=1+1", "@me"],
     }
 
 
-def _lines(*records: Record) -> bytes:
-    return b"".join(one.model_dump_json(by_alias=True).encode() + b"\n" for one in records)
+_DUE = (
+    'cron = "0 18 * * mon-fri"',
+    'between = "22:00-02:00"\nquiet_hours = "23:00-07:00"\ntimezone = "Europe/Berlin"',
+)
 
 
-_HASH = "ab" * 32
-
-
-def _of_lines() -> Seeds:
-    seen = step(0, frame(jpeg("red")), answer="yes")
-    judge = RejudgementHeader(
-        run_id="r1", model="m", strategy="simple", prompts={"simple": _HASH}, seed=1, at=START,
-        code_version="1", personas=("p~t",),
-    )  # fmt: skip
-    asked = RejudgedAnswer(
-        persona="p", traits="t", position=0, frame=_HASH, judgement=Judgement(answer="yes", p_yes=0.5)
-    )
-    draw = DrawHeader(name="d", at=START, seed=1, runs=("r1",), strata=("run",), strategy="simple", prompts={}, code_version="1")
-    question = DrawQuestion(
-        id="q1", run_id="r1", position=0, arm="treatment", window="after", persona="p", traits="t", own=True, probability=0.5
-    )
-    stratum = DrawStratum(of={"run": "r1"}, population=2, sample=1)
-    call = CallReserved(id="c1", at=START, account="run/r1", study="s", model="m", key="k-0", cost_usd=0.3, tokens=9, batch=True)
-    paid = (
-        CarriedOver(at=START, account="run/r1", calls=2, cost_usd=0.1, tokens=4), call,
-        BatchSent(at=START, name="n", calls=("c1",)),
-        CallSettled(id="c1", how="reported", cost_usd=0.1, tokens=3), call.model_copy(update={"id": "c2"}),
-    )  # fmt: skip
-    label = Label(question="q2", answer="no", by="anna", at=START)
-    undo = LabelUndo(question="q2", answer="no", label_at=START, by="anna", at=START)
-    look = StudyLook(number=1, of=2, at=START, runs=("r1",), statistic=1.0, p=0.5, spent=0.01, found=False, stands=False)
-    return {
-        "ledger": [_lines(started("r1"), seen, finished(1)), _lines(started("r1"), seen)],
-        "judgements": [_lines(judge, asked)],
-        "labels": [_lines(label, undo, label)],
-        "label_draw": [_lines(draw, stratum, question)],
-        "payments": [_lines(*paid)],
-        "canary": [_lines(CanaryRecord(kind="probe", at=START, platform="tiktok", verdicts={"feed": "fails"}))],
-        "journal": [_JOURNAL],
-        "pairs": [_lines(Maker(model="m", checker="c", prompts={}, seed=1, at=START, code_version="1"))],
-        "probes": [_lines(Prober(model="m", pairs="p", prompts={}, at=START, code_version="1"))],
-        "spectrum": [_SPECTRUM],
-        "training": [_TRAINING],
-        "study_files": [f"[{look.model_dump_json()}]", '[{"at": "2026-01-01T00:00:00Z", "cells": 4}]', _CELL],
-        "cache_state": ['{"files": {"a": ["t", 1, 2]}, "versions": {"b": 1}, "sweep": false}'],
-        "object_names": ["a.jsonl/000001-000000000000\na.jsonl/000001-000000000027\npayments.jsonl/1-a\nframes/x"],
-    }
-
-
-_APPROVED = '{"platform": "tiktok", "walls": [], "fault": null, "videos": [{"id": "1"}]}'
-_MANIFEST = json.dumps(
-    {"format": FORMAT, "at": "2026-01-01T00:00:00Z", "profiles": False,
-     "sha256": {"other": hashlib.sha256(b"2").hexdigest()}}
-)  # fmt: skip
-_JOURNAL = """\
-{"at":"2026-01-01T00:00:00Z","kind":"daemon_started","pid":1,"file":"w.toml"}
-{"at":"2026-01-01T00:00:01Z","kind":"file_taken","sha256":"a","entries":["e"]}
-{"at":"2026-01-01T00:00:02Z","kind":"queued","entry":"e","due":"2026-01-01T00:00:00Z"}
-{"at":"2026-01-01T00:00:03Z","kind":"started","entry":"e","due":"2026-01-01T00:00:00Z","pid":2,"log":"l"}
-{"at":"2026-01-01T00:00:04Z","kind":"ended","entry":"e","due":"2026-01-01T00:00:00Z","outcome":"fault","code":1}
-{"at":"2026-01-01T00:00:05Z","kind":"breaker","platform":"tiktok","open":true,"failures":3}
-{"at":"2026-01-01T00:00:06Z","kind":"held","entry":null,"paused":true}
-{"at":"2026-01-01T00:00:07Z","kind":"noticed","trouble":"disk","detail":"full"}
-"""
-_CELL = json.dumps([{
-    "platform": "playground", "strategy": "simple", "model": "m", "replicate": 1, "slot": 1,
-    "arm": "treatment", "persona": "p12", "block": 1, "turn": 0,
-}])  # fmt: skip
-_SPECTRUM = json.dumps({
-    "at": "2026-01-01T00:00:00Z", "set_id": "s", "sha256": _HASH, "encoder": "conse", "platform": None,
-    "per_keyword": 1, "by": "both", "frames": 1, "unique": 1, "videos": 1,
-    "values": [{"id": "v", "name": "V", "definition": "d"}],
-    "keywords": [{"value": "v", "keyword": "k", "found": [{
-        "rank": 1, "similarity": 0.5, "words": None, "match": 3.5, "fits": True, "entry": "e",
-        "platform": "playground", "video": "v", "frame": _HASH, "caption": "c",
-    }]}],
-})  # fmt: skip
-_TRAINING = json.dumps({
-    "size": 16, "seed": 2, "weights": "w", "trained_on": ["a"], "losses": [{"update": 1, "loss": 0.5}],
-    "items": [{"id": "a", "video": "v", "kind": "object", "reply": "r", "chosen": -1.0, "rejected": -2.0,
-               "chosen_tokens": 3, "rejected_tokens": 3, "p_yes": [0.5, None]}], "seconds": 1.0,
-})  # fmt: skip
+def _entry(due: str) -> str:
+    return f'[[entry]]\nname = "a"\n{due}\nrun = {{persona = "p12"}}\n'
 
 
 def _of_declarations() -> Seeds:
     own = Path(adapter_file.__file__)
     return {
         "toml": ["a.b = 1\n[c]\nd = [1, {e = 'f'}]\n[[g]]\nh = 2026-01-01T00:00:00Z\n"],
-        "watch_file": [watch_file.EXAMPLE, '[[entry]]\nname = "a"\ncron = "0 18 * * mon-fri"\nrun = {persona = "p12"}\n',
-                       '[[entry]]\nname = "a"\nbetween = "22:00-02:00"\nquiet_hours = "23:00-07:00"\ntimezone = "Europe/Berlin"\nrun = {persona = "p12"}\n'],
+        "watch_file": [watch_file.EXAMPLE, *map(_entry, _DUE)],
         "study_file": [study_file.EXAMPLE],
         "adapter_file": [own.with_name("instagram.toml").read_bytes()],
         "config_file": ["".join(f"{key.name} = {key.example}\n" for key in CONFIG_KEYS)],
-        "persona": [(HOME / "p12.toml").read_bytes(), 'id = "me"\ntraits = ["I a b.", "I c d.", "I e f."]\n'],
-        "persona_chat": ["1 your persona: i like to ski.\n2 your persona: i bake bread.\n3 your persona: i sing.\n"
-                         "4 partner's persona: i run.\n5 hello , you ?\thi\n1 your persona: i a.\n"],
-    }  # fmt: skip
+        "persona": [
+            (HOME / "p12.toml").read_bytes(),
+            'id = "me"\ntraits = ["I a b.", "I c d.", "I e f."]\n',
+        ],
+        "persona_chat": [
+            "1 your persona: i ski.\n2 your persona: i bake bread.\n3 your persona: i sing.\n"
+            "4 partner's persona: i run.\n5 hello , you ?\thi\n1 your persona: i a.\n"
+        ],
+    }
 
 
 def _of_containers() -> Seeds:
     header = RecordingHeader(
-        platform="tiktok", url="https://www.tiktok.com/foryou", recorded_on=START.date(), viewport=(400, 800),
-        locale="en-US", browser="b", code_version="1",
-    )  # fmt: skip
+        platform="tiktok",
+        url="https://www.tiktok.com/foryou",
+        recorded_on=START.date(),
+        viewport=(400, 800),
+        locale="en-US",
+        browser="b",
+        code_version="1",
+    )
     nodes = (PageNode(n=0, tag="body"), PageNode(n=1, p=0, tag="div", text="x", box=(0, 0, 1, 1)))
-    scene = Scene(address="https://www.tiktok.com/foryou", document=0, nodes=nodes, described={"id": "1"})
+    scene = Scene(
+        address="https://www.tiktok.com/foryou", document=0, nodes=nodes, described={"id": "1"}
+    )
     watched = {"Date": "2026-01-01 10:00:00", "Link": "https://www.tiktok.com/@a/video/1234567890"}
     tiktok = json.dumps({"Activity": {"Video Browsing History": {"VideoList": [watched, watched]}}})
-    youtube = [{"titleUrl": "https://www.youtube.com/watch?v=abcdefghijk", "time": "2026-01-01T10:00:00Z"}]
-    insta = {"impressions_history_videos_watched": [
-        {"string_map_data": {"Username": {"value": "anna"}, "Time": {"timestamp": 1767261600}}}]}  # fmt: skip
+    youtube = [
+        {"titleUrl": "https://www.youtube.com/watch?v=abcdefghijk", "time": "2026-01-01T10:00:00Z"}
+    ]
+    named = {"Username": {"value": "anna"}, "Time": {"timestamp": 1767261600}}
+    insta = {"impressions_history_videos_watched": [{"string_map_data": named}]}
     return {
         "tar": [_tar({"a/b": b"x" * 20, "c": b""})],
         "restore": [_backup()],
-        "restore_names": [f"other=2\n{MANIFEST}={_MANIFEST}"],
+        "restore_names": [f"other=2\n{MANIFEST}={A_MANIFEST}"],
         "zip": [_zip(zipfile.ZIP_DEFLATED), _zip(zipfile.ZIP_LZMA), _zip(zipfile.ZIP_BZIP2)],
         "donation": [tiktok, json.dumps(youtube), json.dumps(insta)],
         "donation_zip": [tiktok],
@@ -282,7 +254,7 @@ def _of_containers() -> Seeds:
         "json": ['{"a": [1, 2.5, null, "\\ud800"]}'],
         "picture": [_picture(kind) for kind in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")],
         "entry_points": ["[feedsway.models]\na = b:c\n\0Name: a\nVersion: 1\n"],
-        "approved_reading": [_APPROVED],
+        "approved_reading": [APPROVED],
     }
 
 
@@ -320,9 +292,16 @@ def _zip(method: int) -> bytes:
 
 def _of_requests() -> Seeds:
     head = " HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
-    ask = [f"GET {path}{head}\r\n" for path in ("/api/status", "/metrics", f"/frames/{_HASH}.jpg")]
-    pages = ("/page/run/a-run", "/page/frames?answer=yes", "/page/pair?a=a-run&b=b-run", "/api/tiles?from=0",
-             "/page/step/a-run/0", "/pictures/figure/run/a-run.png", "/api/labels/next?draw=d&by=anna")  # fmt: skip
+    ask = [f"GET {path}{head}\r\n" for path in ("/api/status", "/metrics", f"/frames/{A_HASH}.jpg")]
+    pages = (
+        "/page/run/a-run",
+        "/page/frames?answer=yes",
+        "/page/pair?a=a-run&b=b-run",
+        "/api/tiles?from=0",
+        "/page/step/a-run/0",
+        "/pictures/figure/run/a-run.png",
+        "/api/labels/next?draw=d&by=anna",
+    )
     body = '{"entry": "dawn"}'
     return {
         "daemon_page": [*ask, f"POST /api/pause{head}Content-Length: {len(body)}\r\n\r\n{body}"],

@@ -135,7 +135,9 @@ def _read_package(content: bytes, place: Path) -> object:
         found = entry_points._read(dist)
     except Exception as error:  # noqa: BLE001 - whatever a stranger's files are wrong with is told
         words = f"{type(error).__name__}: {error}"[:200]
-        return entry_points.BrokenPackage(entry_points._find_name(dist), str(folder), words).fix[:40]
+        return entry_points.BrokenPackage(entry_points._find_name(dist), str(folder), words).fix[
+            :40
+        ]
     return [each.label for each in found]
 
 
@@ -146,29 +148,51 @@ def _read_approved(content: bytes, place: Path) -> object:
 
 TARGETS = (
     Target("tar", ("store/untrusted/archives.py",), _read_tar, (BadArchive,)),
-    Target("restore", ("store/maintenance/restore.py", "store/untrusted/archives.py"), _restore,
-           (BackupFault, FolderFault)),
-    Target("restore_names", ("store/maintenance/restore.py",), _repack, (StoreError,), "text",
-           ("../x=1\n", "/etc/x=1\n", "runs/r1/ledger.jsonl={}\n", "feedsway-backup.json={}\n", "\\..\\x=",
-            "frames/ab/x.jpg=\n", "runs/../x=1\n", "profiles/p/x=1\n")),
+    Target(
+        "restore",
+        ("store/maintenance/restore.py", "store/untrusted/archives.py"),
+        _restore,
+        (BackupFault, FolderFault),
+    ),
+    Target("restore_names", ("store/maintenance/restore.py",), _repack, (StoreError,), "text"),
     Target("zip", ("store/untrusted/zip_members.py",), _read_zip, (ForeignFault,)),
-    Target("donation", ("store/dataset/donations.py", "store/dataset/watch_history.py"), _read_donation, (ForeignFault,), "json",
-           ("Your Activity", "Activity", "Watch History", "VideoList", "Date", "Link", "titleUrl", "time",
-            "subtitles", "impressions_history_videos_watched", "string_map_data", "label_values", "href",
-            "timestamp", "value", "https://www.tiktok.com/@a/video/1", "2026-01-01 10:00:00 UTC", "Username",
-            "https://www.youtube.com/watch?v=abcdefghijk", "https://www.instagram.com/reel/abcdefg/")),
-    Target("donation_zip", ("store/dataset/donations.py", "store/untrusted/zip_members.py"),
-           _read_zipped_donation, (ForeignFault,), "json", ("Activity", "VideoList", "Date", "Link")),
-    Target("recording", ("agent/recordings/recording_file.py", "store/untrusted/packed_lines.py"),
-           _read_recording, (BadRecording,), "lines",
-           ("kind", "recording", "inline", "answer", "scene", "end", "nodes", "n", "p", "tag", "box", "text",
-            "video", "described", "document", "scenes", "answers", "body", "asked_at", "url")),
-    Target("packed_lines", ("store/untrusted/packed_lines.py",), _read_packed, (ForeignFault, OSError)),
+    Target(
+        "donation",
+        ("store/dataset/donations.py", "store/dataset/watch_history.py"),
+        _read_donation,
+        (ForeignFault,),
+        "json",
+    ),
+    Target(
+        "donation_zip",
+        ("store/dataset/donations.py", "store/untrusted/zip_members.py"),
+        _read_zipped_donation,
+        (ForeignFault,),
+        "json",
+    ),
+    Target(
+        "recording",
+        ("agent/recordings/recording_file.py", "store/untrusted/packed_lines.py"),
+        _read_recording,
+        (BadRecording,),
+        "lines",
+    ),
+    Target(
+        "packed_lines", ("store/untrusted/packed_lines.py",), _read_packed, (ForeignFault, OSError)
+    ),
     Target("json", ("store/untrusted/json_files.py",), _read_json, (BadJson,), "json"),
-    Target("picture", ("store/untrusted/size_limits.py", "store/frames/frame_store.py"), _read_picture,
-           (UnreadablePicture,)),
-    Target("entry_points", ("store/plug_ins/entry_points.py",), _read_package, (), "text",
-           ("[feedsway.models]\n", "a = b:c\n", "[feedsway.encoders]\n", "a = \n", "= b\n", "\0Name: a\n",
-            "Version: \x1b[31m1\n", "a = b:c [x]\n")),
-    Target("approved_reading", ("agent/doctor/expected_videos.py",), _read_approved, (Exception,), "json"),
-)  # fmt: skip
+    Target(
+        "picture",
+        ("store/untrusted/size_limits.py", "store/frames/frame_store.py"),
+        _read_picture,
+        (UnreadablePicture,),
+    ),
+    Target("entry_points", ("store/plug_ins/entry_points.py",), _read_package, (), "text"),
+    Target(
+        "approved_reading",
+        ("agent/doctor/expected_videos.py",),
+        _read_approved,
+        (Exception,),
+        "json",
+    ),
+)

@@ -101,41 +101,33 @@ def _read_dialogues(content: bytes, place: Path) -> object:
     return found.repeats, found.unusable, [one.id for one in found.personas[:5]]
 
 
-_ENTRY = (
-    "[[entry]]", "[limits]", "[page]", "[[cap]]", "[hooks]", "name", "every", "cron", "between",
-    "quiet_hours", "timezone", "deadline", "budget_usd", "study", "run", "seed", "parallel", "per_day",
-    'every = "4m"', 'every = "999999999999d"', 'cron = "0 0 29 2 *"', 'cron = "*/7 * * * mon-fri"',
-    'cron = "61 * * * *"', 'between = "10:00Z-11:00"', 'between = "24:00-25:00"', 'between = "10:00-10:00"',
-    'timezone = "America"', 'timezone = "../etc"', 'timezone = "\\u0000"', 'timezone = "Asia/Gaza"',
-    'between = "10:00+01:00-11:00+01:00"', 'cron = "@daily"', 'cron = "0 0 L * *"', 'cron = "0 0 1-40 * *"',
-)  # fmt: skip
-_STUDY = (
-    "[matrix]", "[windows]", "[site]", "[frames]", "[live]", "[pace]", "[test]", "[rejudge]", "[budget]",
-    "[adapters]", '[model_settings."openai/gpt-4o"]', "temperature", "personas", "arms", "replicates",
-    "others", "max_cost", "seed", "gain", "floor_s", "alpha", "stay_s", "[dwell]", "before", "sides",
-    'arms = ["treatment", "yoked"]', 'quiet_hours = "10:00Z-11:00"', 'looks = "replicates"', "max_tokens",
-)  # fmt: skip
-_ADAPTER = (
-    "[feed]", "[item]", "[id]", "[move]", "[like]", "[ad]", "[[wall]]", "[page.author]", "[given.likes]",
-    "[share.ad]", "selectors", "pattern", "url", "hosts", "seen", "attributes", "version", "date",
-    'url = "a{99999999999999999999}"', 'url = "(?i"', 'url = "(a+)+$"', 'urls = ["(?P<a>x)(?P=a)"]', "least",
-    'texts = [{selector = "a", says = "("}]', "[feed.renamed]", 'hosts = ["tiktok.com"]',
-)  # fmt: skip
 _DECLARED = ("store/untrusted/declared_files.py", "store/untrusted/size_limits.py")
 TARGETS = (
-    Target("toml", _DECLARED[1:], _read_toml, (BadToml,), "toml", ("a.b.c", "[a]", "[[a]]", "'''", '"""')),
-    Target("watch_file", ("agent/daemon/config/watch_file.py", *_DECLARED), _read_watch, (BadWatch,),
-           "toml", _ENTRY),
-    Target("study_file", ("agent/study/study_file.py", *_DECLARED), _read_study, (BadStudy,), "toml",
-           _STUDY),
-    Target("adapter_file", ("agent/platforms/adapter_file.py", *_DECLARED), _read_adapter, (BadAdapter,),
-           "toml", _ADAPTER),
-    Target("config_file", ("store/terminal/config_file.py",), _read_config, (UsageError,), "toml",
-           ("data", "index", "encoder", "browser", "headed", "model", "max-cost", "max-tokens", "per-day",
-            "pace", "quiet-hours", "timezone", 'api_key = "sk-aaaaaaaaaaaaaaaaaaaa"', 'data = "~nobody/x"')),
-    Target("persona", ("personas/library.py", "personas/persona.py"), _read_persona, (PersonaError,),
-           "toml", ("id", "traits", "values", "themes", "source", "licence", 'traits = ["I a.", "I b.", "I c."]')),
-    Target("persona_chat", ("personas/library.py",), _read_dialogues, (PersonaError,), "text",
-           ("1 your persona: i like to ski.\n", "2 partner's persona: i have two dogs.\n", "1 ", "\n",
-            "3 hello , how are you ?\tfine\n", "\x1f", "\u2028")),
-)  # fmt: skip
+    Target("toml", _DECLARED[1:], _read_toml, (BadToml,), "toml"),
+    Target(
+        "watch_file",
+        ("agent/daemon/config/watch_file.py", *_DECLARED),
+        _read_watch,
+        (BadWatch,),
+        "toml",
+    ),
+    Target(
+        "study_file", ("agent/study/study_file.py", *_DECLARED), _read_study, (BadStudy,), "toml"
+    ),
+    Target(
+        "adapter_file",
+        ("agent/platforms/adapter_file.py", *_DECLARED),
+        _read_adapter,
+        (BadAdapter,),
+        "toml",
+    ),
+    Target("config_file", ("store/terminal/config_file.py",), _read_config, (UsageError,), "toml"),
+    Target(
+        "persona",
+        ("personas/library.py", "personas/persona.py"),
+        _read_persona,
+        (PersonaError,),
+        "toml",
+    ),
+    Target("persona_chat", ("personas/library.py",), _read_dialogues, (PersonaError,), "text"),
+)

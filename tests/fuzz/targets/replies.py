@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ from inspect_ai.model import ModelUsage
 from pydantic import ValidationError
 
 from agent.judge.reply_cache import ReplyFiles
-from agent.models.base import Reply
 from agent.models.batches.service import read_lines
 from agent.models.custom_reply import check_reply
 from agent.models.local_server.worker_messages import read_reply, write_reply
@@ -22,15 +21,6 @@ from personas.questionnaire import read_isq
 from personas.reply_parser import Reading, read_choice, read_pick, read_text
 from store.runs.ledger_lines import Judgement
 from tests.fuzz.guard import Target
-
-_WORDS = (
-    "Yes", "No", "yes.", "no,", "Answer: ", "My answer is ", "not ", "I would ", "keep watching",
-    "scroll past", "Reason: ", "Description: ", "<think>", "</think>", "{\"answer\": \"yes\"}",
-    "```json\n", "```", "**", "\\boxed{yes}", "yes/no", "?", "maybe ", "Ja", "Nein", "はい", "いいえ",
-    "I cannot see the image", "As an AI language model", "\u200b", "ß", "(", "- ", "\n", "pros:\n- a",
-    "if ", "because ", "v_a", "c_s", "e_e", "v_e", "p_a", "a_d", "//", "/*", "*/", "#", ",}", "1:",
-    "İ", "👍", "👎", "🏳️‍🌈", "i'd ", "no way", "absolutely", "doch nicht", "A", "B", "(a)", "statement",
-)  # fmt: skip
 
 
 def _text(content: bytes) -> str:
@@ -47,22 +37,52 @@ def _reader(read: Callable[[str], Reading]) -> Callable[[bytes, Path], object]:
         assert (told.answer is None) or told.missing is None
         assert told.score is None or 0 <= told.score <= 100
         kept = Judgement(
-            answer=told.answer, missing=told.missing, score=told.score, isq=told.isq,
-            reason=told.reason, description=told.description, reply=text[:2000],
-        )  # fmt: skip
+            answer=told.answer,
+            missing=told.missing,
+            score=told.score,
+            isq=told.isq,
+            reason=told.reason,
+            description=told.description,
+            reply=text[:2000],
+        )
         assert Judgement.model_validate_json(kept.model_dump_json()) == kept
         return kept
 
     return run
 
 
-_LEADS = ("", "", "Answer: ", "answer - ", "My answer is ", "**", "\"", "Oh, ", "Well, ", "Final answer: ")
+_LEADS = (
+    "",
+    "",
+    "Answer: ",
+    "answer - ",
+    "My answer is ",
+    "**",
+    '"',
+    "Oh, ",
+    "Well, ",
+    "Final answer: ",
+)
 _TAILS = ("", ".", "!", ", because ", ". ", " - ", "\nReason: ", ": ", "**\n", "\n\n")
 _REST = (
-    "it is dull", "I like birds", "this is about cars", "I never watch sports", "yes", "no", "maybe",
-    "the caption says yes", "the sign reads no", "my friends would say yes", "not my thing",
-    "it would be a yes for others", "keep", "watch", "surfing is what I love", "who knows", "and",
-)  # fmt: skip
+    "it is dull",
+    "I like birds",
+    "this is about cars",
+    "I never watch sports",
+    "yes",
+    "no",
+    "maybe",
+    "the caption says yes",
+    "the sign reads no",
+    "my friends would say yes",
+    "not my thing",
+    "it would be a yes for others",
+    "keep",
+    "watch",
+    "surfing is what I love",
+    "who knows",
+    "and",
+)
 
 
 def say(content: bytes, which: str) -> str:
@@ -106,10 +126,8 @@ def _read_own(content: bytes, place: Path) -> object:
     made = []
     if kept is not None:
         made.append(check_reply(kept))
-    try:
+    with suppress(ValueError):  # pydantic's own among them
         made.append(check_reply(read_reply(content)))
-    except (ValidationError, ValueError):
-        pass
     for reply in made:
         assert reply.p_yes is None or 0 <= reply.p_yes <= 1
         assert reply.cost_usd is None or reply.cost_usd >= 0
@@ -132,25 +150,28 @@ _PARSERS = (
     "personas/refusals.py",
 )
 TARGETS = (
-    Target("reply_choice", _PARSERS, _reader(read_choice), kind="text", words=_WORDS),
+    Target("reply_choice", _PARSERS, _reader(read_choice), kind="text"),
     Target(
-        "reply_mirrored", _PARSERS, _reader(lambda text: read_choice(text, mirrored=True)),
-        kind="text", words=_WORDS,
+        "reply_mirrored",
+        _PARSERS,
+        _reader(lambda text: read_choice(text, mirrored=True)),
+        kind="text",
     ),
-    Target("reply_pick", _PARSERS[:1], _reader(read_pick), kind="text", words=_WORDS),
-    Target("reply_text", _PARSERS[:1], _reader(read_text), kind="text", words=_WORDS),
-    Target("reply_isq", ("personas/questionnaire.py",), _reader(read_isq), kind="text", words=_WORDS),
+    Target("reply_pick", _PARSERS[:1], _reader(read_pick), kind="text"),
+    Target("reply_text", _PARSERS[:1], _reader(read_text), kind="text"),
+    Target("reply_isq", ("personas/questionnaire.py",), _reader(read_isq), kind="text"),
     Target("reply_plain_answer", _PARSERS, _never_contrary),
-    Target("batch_results", ("agent/models/batches/service.py",), _read_batch, kind="lines",
-           words=("custom_id", "response", "body", "choices")),
+    Target("batch_results", ("agent/models/batches/service.py",), _read_batch, kind="lines"),
     Target(
         "model_reply",
-        ("agent/models/custom_reply.py", "agent/judge/reply_cache.py",
-         "agent/models/local_server/worker_messages.py"),
-        _read_own, (ValueError,), "json",
-        ("text", "p_yes", "cost_usd", "input_tokens", "notes", "image_vector", "cached", "filtered"),
+        (
+            "agent/models/custom_reply.py",
+            "agent/judge/reply_cache.py",
+            "agent/models/local_server/worker_messages.py",
+        ),
+        _read_own,
+        (ValueError,),
+        "json",
     ),
-    Target("model_usage", ("agent/models/paid_calls.py",), _read_usage, (ValidationError,), "json",
-           ("input_tokens", "output_tokens", "input_tokens_cache_read", "input_tokens_cache_write",
-            "reasoning_tokens", "total_tokens")),
-)  # fmt: skip
+    Target("model_usage", ("agent/models/paid_calls.py",), _read_usage, (ValidationError,), "json"),
+)

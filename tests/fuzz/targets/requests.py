@@ -54,7 +54,10 @@ def _explorer() -> str:
     keep_feeds(data)
     link = _hold(served_explorer(data))
     for path in (b"/api/state", b"/page/run/a-run", b"/page/frames", b"/page/summary/a-run"):
-        _send(link, b"GET " + path + b" HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n")
+        _send(
+            link,
+            b"GET " + path + b" HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n",
+        )
     return link
 
 
@@ -82,30 +85,23 @@ def _asking(page: Callable[[], str]) -> Callable[[bytes, Path], object]:
     return run
 
 
-_HEAD = " HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
-_WORDS = (
-    f"GET /{_HEAD}\r\n", f"POST /api/pause{_HEAD}Content-Length: 16\r\n\r\n{{\"entry\": \"dawn\"}}",
-    "Origin: http://{host}\r\n", "Origin: null\r\n", "Content-Length: 9999999999\r\n", "Cookie: visitor=x\r\n",
-    "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "Range: bytes=0-1,3-9\r\n", "%00", "%2e%2e/",
-    "Sec-Fetch-Site: cross-site\r\n", "If-None-Match: *\r\n", "If-Modified-Since: x\r\n", "?a=1&b=%ff",
-    "/frames/", "/metrics", "/api/status", "key=", "\r\n", "%F0%9F", "Range: bytes=\r\n", "é",
-)  # fmt: skip
-_EXPLORER = (
-    *_WORDS, "/page/run/a-run", "/page/step/a-run/0", "/page/pair?a=a-run&b=b-run&at=1", "/page/frames?words=",
-    "/page/study/s", "/page/findings/s", "/page/summary/a-run", "/page/labels/x", "/pictures/small/",
-    "/pictures/figure/run/a-run.png", "/pictures/figure/matrix/s.png", "/api/tiles?from=", "/api/pictures?frames=",
-    "/api/labels/next?draw=x&by=anna", "/api/labels/answer?answer=yes", "/api/labels/draw?runs=a-run&questions=3",
-    "/api/live", "/api/film", "/page/live", "persona=p12", "answer=yes", "folded=1", "like=", "shows=red",
-)  # fmt: skip
 TARGETS = (
     Target(
         "daemon_page",
         ("agent/daemon/web/server.py", "agent/daemon/web/auth.py"),
-        _asking(_daemon), kind="text", words=_WORDS, prepare=_daemon,
+        _asking(_daemon),
+        kind="text",
+        prepare=_daemon,
     ),
     Target(
         "explorer_page",
-        ("agent/explorer/explorer_server.py", "agent/explorer/page_list.py", "agent/daemon/web/auth.py"),
-        _asking(_explorer), kind="text", words=_EXPLORER, prepare=_explorer,
+        (
+            "agent/explorer/explorer_server.py",
+            "agent/explorer/page_list.py",
+            "agent/daemon/web/auth.py",
+        ),
+        _asking(_explorer),
+        kind="text",
+        prepare=_explorer,
     ),
-)  # fmt: skip
+)

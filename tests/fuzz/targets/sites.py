@@ -20,29 +20,6 @@ from tests.fuzz.guard import Target
 
 SITES = ("tiktok", "youtube", "instagram", "playground")
 _COUNTS = ("likes", "comments", "views", "photos", "shares", "saves")
-_WORDS = {
-    "tiktok": (
-        "id", "itemList", "author", "uniqueId", "nickname", "video", "duration", "stats", "statsV2",
-        "diggCount", "desc", "textExtra", "hashtagName", "challenges", "title", "liveRoomInfo",
-        "containerType", "ad_info", "isAd", "imagePost", "images", "createTime", "music",
-        "stickersOnItem", "stickerText", "statusCode", "subtitleInfos", "aigcLabelType",
-        "https://t/api/recommend/item_list/?vv_count_fyp=3&isNonPersonalized=1&region=%00",
-    ),
-    "youtube": (
-        "entries", "command", "reelWatchEndpoint", "videoId", "overlay", "videoDetails",
-        "playerResponse", "likeButtonViewModel", "buttonViewModel", "title", "accessibilityText",
-        "shortsVideoTitleViewModel", "reelPlayerHeaderRenderer", "canonicalBaseUrl", "@a", "runs",
-        "playabilityStatus", "status", "LOGIN_REQUIRED", "lengthSeconds", "publishDate",
-        "https://y/youtubei/v1/reel/reel_item_watch", "microformat", "captionTracks",
-    ),
-    "instagram": (
-        "xdt_api__v1__clips__home__connection_v2", "edges", "node", "media", "code", "pk", "user",
-        "username", "caption", "text", "like_count", "video_duration", "ads_pool", "injected_reels",
-        "is_ad", "link", "clips_metadata", "music_info", "message", "checkpoint_required",
-        "fb_api_req_friendly_name=PolarisClips&variables=%7B%22data%22%3A%7B%7D%7D", "taken_at",
-    ),
-    "playground": ("items", "id", "desc", "isAd"),
-}  # fmt: skip
 
 
 def _answer(content: bytes) -> SiteAnswer:
@@ -82,9 +59,22 @@ def _reader(site: str) -> Callable[[bytes, Path], object]:
 
 def _shown(id_: str) -> ActiveVideo:
     return ActiveVideo(
-        id_, id_, "page", "https://x/", Box(0, 0, 1, 1), 0.0, None, 0.0, True, True, None, None,
-        {}, 1, 0.0,
-    )  # fmt: skip
+        id_,
+        id_,
+        "page",
+        "https://x/",
+        Box(0, 0, 1, 1),
+        0.0,
+        None,
+        0.0,
+        True,
+        True,
+        None,
+        None,
+        {},
+        1,
+        0.0,
+    )
 
 
 def check_video(video: Video) -> None:
@@ -138,24 +128,27 @@ def _leaves(node: Any) -> list[str]:
     return found
 
 
-_DOORS = ("store/untrusted/clean_fields.py", "agent/platforms/feed_items.py", "agent/platforms/base.py", "agent/drivers/web/page_events.py")
+_DOORS = (
+    "store/untrusted/clean_fields.py",
+    "agent/platforms/feed_items.py",
+    "agent/platforms/base.py",
+    "agent/drivers/web/page_events.py",
+)
 TARGETS = (
     *(
-        Target(
-            f"site_{site}", (f"agent/platforms/{site}.py", *_DOORS), _reader(site), kind="json",
-            words=_WORDS[site],
-        )
+        Target(f"site_{site}", (f"agent/platforms/{site}.py", *_DOORS), _reader(site), kind="json")
         for site in SITES
     ),
     Target(
         "capture",
-        ("agent/platforms/captures.py", "store/untrusted/json_files.py",
-         "store/dataset/zeeschuimer.py"),
+        (
+            "agent/platforms/captures.py",
+            "store/untrusted/json_files.py",
+            "store/dataset/zeeschuimer.py",
+        ),
         _read_capture,
         (ForeignFault,),
         "lines",
-        (*_WORDS["tiktok"], *_WORDS["instagram"], "timestamp_collected", "__import_meta", "data"),
     ),
-    Target("session", ("agent/recordings/session_redaction.py",), _redact, kind="json",
-           words=(*_WORDS["tiktok"], "https://www.tiktok.com/@a/video/1?x=1", "http://127.0.0.1:1/x")),
-)  # fmt: skip
+    Target("session", ("agent/recordings/session_redaction.py",), _redact, kind="json"),
+)

@@ -27,13 +27,6 @@ from store.untrusted.studio_tasks import BadStudioFile, read_studio
 from tests.fuzz.guard import Target
 from tests.store.samples import START, jpeg
 
-_COLUMNS = (
-    "run,", "position,", "answer,", "score,", "persona,", "arm,", "batch,", "video,", "window,",
-    "dwell,", "excluded,", "p_yes,", "use,", "phase,", "yes,", "no,", "treatment,", "\"", ";", "sep=;\n",
-    "1.234,5", "1,234", "-nan", "1e5", "2024-01-31T18:05:00", "2024-01-31 18:05:00+01:00", "before,",
-    "0001-01-01", "9999-12-31T23:59:59+00:00", "٣", "²", "1_000", "+-1", "0x1", "inf", "\r", "\n",
-)  # fmt: skip
-
 
 def _columns_of(path: Path) -> object:
     table = read_table(path)
@@ -157,38 +150,43 @@ def seed_csv() -> bytes:
     """Return a small table of views."""
     out = io.StringIO()
     rows = csv.writer(out)
-    rows.writerow(("run", "position", "answer", "score", "persona", "arm", "window", "dwell", "video"))
+    rows.writerow(
+        ("run", "position", "answer", "score", "persona", "arm", "window", "dwell", "video")
+    )
     for position in range(6):
-        rows.writerow(("r1", position, ("yes", "no")[position % 2], 50, "p1", "treatment", "", 1.5, "v"))
+        rows.writerow(
+            ("r1", position, ("yes", "no")[position % 2], 50, "p1", "treatment", "", 1.5, "v")
+        )
     return out.getvalue().encode()
 
 
 TARGETS = (
-    Target("table_csv", ("store/untrusted/foreign_tables.py",), _read_csv, (BadTable,), "text", _COLUMNS),
+    Target("table_csv", ("store/untrusted/foreign_tables.py",), _read_csv, (BadTable,), "text"),
     Target("table_parquet", ("store/untrusted/foreign_tables.py",), _read_parquet, (BadTable,)),
-    Target("sheet", ("store/untrusted/excel_sheets.py",), _read_sheet, (BadSheet,), "text",
-           ("<row r=\"", "<c r=\"A1\" t=\"s\">", "<v>", "</v>", "</c>", "</row>", "<sst>", "<si>", "<t>",
-            "<rPh>", "\"-1\"", "<v>-1</v>", "<!DOCTYPE a [<!ENTITY a \"b\">]>", "&#0;", "XFE1", "t=\"b\"",
-            "1048577")),
+    Target("sheet", ("store/untrusted/excel_sheets.py",), _read_sheet, (BadSheet,), "text"),
     Target("sheet_zip", ("store/untrusted/excel_sheets.py",), _read_excel, (BadSheet, OSError)),
-    Target("views", ("analysis/data/imported_views.py", "analysis/data/imported_cells.py",
-                     "analysis/data/column_mapping.py", "analysis/cli/map_words.py"),
-           _import_views, (AnalysisError,), "text",
-           ("answer=score>=5", "position=#", "window=before if position<2 else after", "arm=:treatment",
-            "run=persona", "if ", " else ", " in ", "|", "{", "}", "\"", *_COLUMNS)),
-    Target("number", ("analysis/data/column_mapping.py",), _read_number, (), "text",
-           ("nan", "inf", "-nan", "+", "-", "e", "1", ",", ".", "_", "infinity", "٣", "１", "²", " ")),
-    Target("labels_file", ("agent/evaluation/label_exchange.py",), _read_labels, (BadConfig,), "text",
-           ("question,answer,by,at\n", "q1,yes,anna,2026-01-01T00:00:00Z\n", "maybe", "[{", "../x", "\0")),
-    Target("studio", ("store/untrusted/studio_tasks.py",), _read_studio, (BadStudioFile,), "json",
-           ("data", "question", "annotations", "result", "from_name", "answer", "value", "choices",
-            "completed_by", "email", "created_at", "meta", "labeller", "was_cancelled")),
-    Target("clip_folder", ("agent/playground/clip_folder.py",), _read_clips, (BadCatalogue,), "text",
-           ("file,caption,creator\n", "a.jpg,words,me\n", "hashtags", "ad", "live", "likes", "../a.jpg",
-            "a.jpg,", "yes,", "\0")),
-    Target("screenshots", ("store/dataset/import_screenshots.py",), _bring_in, (StoreError,), "text",
-           ("file,caption,author,video,url,hashtags,at\n", "a.jpg,words,me,v1,https://x,a b,2026-01-01\n",
-            "0001-01-01", "9999-12-31T23:59:59.999999-23:59", "2026-01-01T00:00:00+01:00", "../a.jpg")),
-    Target("clean_text", ("store/untrusted/clean_text.py",), _clean, (UnicodeDecodeError,), "text",
-           ("\u202e", "\x1b[31m", "=1+1", "@a", "\u2028", "\U000e0041", "\ud800")),
-)  # fmt: skip
+    Target(
+        "views",
+        (
+            "analysis/data/imported_views.py",
+            "analysis/data/imported_cells.py",
+            "analysis/data/column_mapping.py",
+            "analysis/cli/map_words.py",
+        ),
+        _import_views,
+        (AnalysisError,),
+        "text",
+    ),
+    Target("number", ("analysis/data/column_mapping.py",), _read_number, (), "text"),
+    Target(
+        "labels_file", ("agent/evaluation/label_exchange.py",), _read_labels, (BadConfig,), "text"
+    ),
+    Target("studio", ("store/untrusted/studio_tasks.py",), _read_studio, (BadStudioFile,), "json"),
+    Target(
+        "clip_folder", ("agent/playground/clip_folder.py",), _read_clips, (BadCatalogue,), "text"
+    ),
+    Target(
+        "screenshots", ("store/dataset/import_screenshots.py",), _bring_in, (StoreError,), "text"
+    ),
+    Target("clean_text", ("store/untrusted/clean_text.py",), _clean, (UnicodeDecodeError,), "text"),
+)

@@ -13,7 +13,7 @@ from tests.fuzz.edits import Edit, apply_edits
 from tests.fuzz.guard import examine, make_folder
 from tests.fuzz.targets import TARGETS
 
-EXAMPLES = 60
+EXAMPLES = 25
 NUMBERS = st.integers(0, (1 << 20) - 1)
 EDITS = st.lists(st.builds(Edit, st.integers(0, 63), NUMBERS, NUMBERS, NUMBERS), max_size=5)
 

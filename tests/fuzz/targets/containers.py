@@ -11,7 +11,7 @@ from pathlib import Path
 
 from agent.doctor.expected_videos import read_expected
 from agent.errors import BadRecording
-from agent.recordings.recording_file import pack_lines, read_recording
+from agent.recordings.recording_file import Line, pack_lines, read_recording
 from store.dataset.donations import read_donation
 from store.errors import BackupFault, FolderFault, StoreError
 from store.frames.frame_store import describe
@@ -94,7 +94,7 @@ def _read_recording(content: bytes, place: Path) -> object:
     path = place / "recording.jsonl.gz"
     path.write_bytes(gzip.compress(content, 1))
     told = read_recording(path)
-    lines = [told.header, *told.inline]
+    lines: list[Line] = [told.header, *told.inline]
     for due, scene in enumerate(told.scenes):
         lines += [each.answer for each in told.answers if each.due == due]
         lines.append(scene)

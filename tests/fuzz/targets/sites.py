@@ -15,6 +15,7 @@ from agent.platforms.captures import is_capture, read_captures
 from agent.recordings.session_redaction import Redaction
 from store.dataset.zeeschuimer import instagram_item, tiktok_item
 from store.runs.ledger_lines import Video, text_of
+from store.runs.ledger_site_lines import FeedBatch
 from store.untrusted.size_limits import ForeignFault
 from tests.fuzz.guard import Target
 
@@ -44,12 +45,15 @@ def _reader(site: str) -> Callable[[bytes, Path], object]:
         for video in videos:
             check_video(video)
         feed = Feed(platform)
-        feed.record_batches(lambda batch: batch.model_dump_json())
+        batches: list[FeedBatch] = []
+        feed.record_batches(batches.append)
         feed.position = 1
         feed.take(answer)
         shown = [feed.describe(_shown(video.id)) for video in videos[:3]]
         for video in shown:
             check_video(video)
+        for batch in batches:
+            batch.model_dump_json()
         request = platform.request(answer)
         told = [video.model_dump(mode="json") for video in (*videos, *shown)]
         return told, feed.refusal, request.region, platform.beside(answer)

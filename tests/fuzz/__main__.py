@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 OUT = Path("build/fuzz")
 MOST_MEMORY = 4 * 2**30
@@ -57,7 +58,7 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-def tell(told: dict[str, object]) -> Iterator[str]:
+def tell(told: dict[str, Any]) -> Iterator[str]:
     """Say what came of one target."""
     outcomes, findings = told["outcomes"], told["findings"]
     assert isinstance(outcomes, dict)
@@ -78,7 +79,7 @@ def _run_here(name: str, seconds: float, seed: int) -> int:
     return 0
 
 
-def _run_child(name: str, seconds: float, seed: int) -> dict[str, object]:
+def _run_child(name: str, seconds: float, seed: int) -> dict[str, Any]:
     """Fuzz one target in a child; one that dies of an input is a finding, too."""
     words = [sys.executable, "-W", "ignore", "-m", "tests.fuzz", "--target", name]
     words += ["--seed", str(seed), "--inside", str(seconds)]
@@ -92,11 +93,11 @@ def _run_child(name: str, seconds: float, seed: int) -> dict[str, object]:
     lines = done.stdout.splitlines()
     if done.returncode or not lines:
         return _lost(name, problem)
-    told: dict[str, object] = json.loads(lines[-1])
+    told: dict[str, Any] = json.loads(lines[-1])
     return told
 
 
-def _lost(name: str, problem: str) -> dict[str, object]:
+def _lost(name: str, problem: str) -> dict[str, Any]:
     return {"target": name, "inputs": 0, "outcomes": {}, "findings": {"lost": f"{name}: {problem}"}}
 
 

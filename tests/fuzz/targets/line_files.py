@@ -15,6 +15,7 @@ from agent.daemon.journal.state import State
 from agent.errors import BadConfig
 from agent.study.matrix import read_draws
 from store.errors import StoreError
+from store.jsonl.append_only import committed
 from store.remote.cache_state import CacheState
 from store.remote.object_names import arrange, file_of, is_mirrored
 from store.remote.object_store import StoredObject
@@ -56,7 +57,7 @@ def _read_ledger(content: bytes, place: Path) -> object:
     path = _written(place, "runs/r1/ledger.jsonl", content)
     summary = ledger.summarise(path)
     tally = RunTally("r1", path)
-    for line in ledger.committed(content)[0]:
+    for line in committed(content)[0]:
         tally.add_line(line)
     kept = ledger.read(path)
     for record in ledger.read_lines(path)[0]:
@@ -177,7 +178,7 @@ def _read_study(content: bytes, place: Path) -> object:
     for name, read in (("looks.json", read_looks), ("tested.json", read_tested)):
         _written(place, name, content)
         try:
-            found.append(read(place))  # type: ignore[operator]
+            found.append(read(place))
         except StoreError as error:
             found.append(str(error)[-80:])
     try:

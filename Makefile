@@ -12,7 +12,7 @@ DRILLS_AT_ONCE := $(patsubst 4,3,$(AT_ONCE))
 # Python keeps its bytecode: the tests start hundreds of processes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run test test-all lint quick browser bench bench-gpu calibrate soak kills mutants notebooks docs \
+.PHONY: help setup run test test-all lint quick browser bench bench-gpu calibrate soak kills fuzz mutants notebooks docs \
   lock sbom release clean
 
 help: ## Show the targets
@@ -73,6 +73,9 @@ soak: $(STAMP) ## Have faults happen to a daemon for 20 minutes and count its vi
 
 kills: $(STAMP) ## The same with 200 random kill -9 in short runs
 	$(BIN)/python -m tests.soak --kills 200
+
+fuzz: $(STAMP) ## Give changed inputs to every door for an hour; a finding fails
+	$(BIN)/python -m tests.fuzz --minutes 60
 
 notebooks: $(STAMP) ## Run the notebooks on the made-up example, and keep their outputs
 	$(BIN)/python -m tests.analysis.notebook_runs

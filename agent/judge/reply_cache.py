@@ -25,6 +25,7 @@ from agent.models.paid_calls import CappedAccounts
 from personas import strategies
 from store.jsonl.atomic import write_whole
 from store.jsonl.mirrors import fetch_missing
+from store.untrusted.json_files import parse_json
 
 
 class ReplyFiles:
@@ -68,7 +69,9 @@ def _read(path: Path) -> Reply | None:
     """Return a kept reply; one that is not there or is damaged is asked for again."""
     try:
         fetch_missing(path)
-        fields = json.loads(path.read_bytes())
+        fields = parse_json(path.read_bytes())
+        if not isinstance(fields, dict):
+            return None
         fields.pop("frames", None)
         vector = fields.pop("image_vector")
         return Reply(**fields, image_vector=None if vector is None else tuple(vector))

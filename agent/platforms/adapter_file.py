@@ -36,7 +36,7 @@ class BadAdapter(UserError):
 def _compiled(pattern: str) -> str:
     try:
         re.compile(pattern)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"{pattern!r} is no regular expression ({error})") from None
     return pattern
 

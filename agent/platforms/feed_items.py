@@ -194,7 +194,10 @@ def sent_field(request: str | None, field: str) -> str | None:
 
 def sent_query(url: str) -> dict[str, str]:
     """Return the fields of an address's query, the first of each name."""
-    return _fields(urlsplit(url).query if len(url) <= _LONGEST_URL else "")
+    try:
+        return _fields(urlsplit(url).query if len(url) <= _LONGEST_URL else "")
+    except ValueError:  # an address that none is
+        return {}
 
 
 def _fields(text: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ second, leaves the loop.
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,7 +142,7 @@ class _Handlers:
 
     async def feed(self, request: Request) -> Response:
         after = request.query_params.get("after")
-        if after is not None and not after.isdecimal():
+        if after is not None and not re.fullmatch("[0-9]{1,12}", after):
             return _problem("after is a whole number", 400)
 
         def answer(visitor: Visitor) -> Response:

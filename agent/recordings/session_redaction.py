@@ -58,18 +58,21 @@ class Redaction:
 
     def learn(self, value: Any, key: str = "", parent: str = "") -> None:
         """Know a body's names and captions, before anything of the session is written."""
-        if isinstance(value, dict):
-            for name, each in value.items():
-                self.learn(each, str(name), key)
-        elif isinstance(value, list | tuple):
-            for each in value:
-                self.learn(each, key, parent)
-        elif isinstance(value, str):
-            kind = self._stays.kind_of(parent, key) or VIDEO_FIELDS.get(key)
-            if kind == "words":
-                self._named.add_caption(value)
-            elif kind == "pseudonym":
-                self._named.add_name(value)
+        waiting = [(value, key, parent)]
+        while waiting:
+            value, key, parent = waiting.pop()
+            if isinstance(value, dict):
+                waiting += [(each, str(name), key) for name, each in value.items()]
+            elif isinstance(value, list | tuple):
+                waiting += [(each, key, parent) for each in value]
+            elif isinstance(value, str):
+                self._learn_text(value, self._stays.kind_of(parent, key) or VIDEO_FIELDS.get(key))
+
+    def _learn_text(self, text: str, kind: Kind | None) -> None:
+        if kind == "words":
+            self._named.add_caption(text)
+        elif kind == "pseudonym":
+            self._named.add_name(text)
 
     def pseudonym(self, text: str) -> str:
         """Replace every word."""
@@ -205,7 +208,7 @@ class Redaction:
         return _placeholder(value)
 
     def _number(self, value: int | float, kind: Kind | None) -> float | None:
-        if not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):
             return None
         if kind == "number" and abs(value) < _MOST_NUMBER:
             return value

@@ -33,6 +33,8 @@ class Hours:
         """Read ``23:00-07:00``, or raise ``BadConfig``."""
         try:
             start, end = (time.fromisoformat(part.strip()) for part in text.split("-"))
+            if start.tzinfo or end.tzinfo:
+                raise ValueError("the zone is told elsewhere")
         except ValueError:
             raise BadConfig(f"{text!r} are no hours. Type: --quiet-hours 23:00-07:00") from None
         return cls(start, end)

@@ -122,7 +122,7 @@ def column_with_gaps(table: ForeignTable, name: str) -> TextColumn:
 
 
 def number_of(text: str, comma: bool) -> float | int:
-    """Return a number, whole ones exactly; raises ``ValueError``, also for what is infinite."""
+    """Return a number, whole ones exactly; raises ``ValueError``, also for what is none."""
     if comma:
         text = text.replace(",", ".")
     if len(text) > _LONGEST_NUMBER or "_" in text:
@@ -130,7 +130,7 @@ def number_of(text: str, comma: bool) -> float | int:
     if text.lstrip("+-").isdecimal():
         return int(text)
     number = float(text)
-    if math.isinf(number):
+    if not math.isfinite(number):
         raise ValueError
     return number
 

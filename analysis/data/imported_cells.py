@@ -265,9 +265,7 @@ def _ranks(cells: ImportedCells) -> Ints:
 
 def _order_key(text: str, comma: bool) -> tuple[str, float]:
     try:
-        number = number_of(text, comma)
-        if number == number:
-            return "number", number
+        return "number", number_of(text, comma)
     except ValueError:
         pass
     try:

@@ -41,6 +41,8 @@ blurred copy of themselves; blurred by a sixteenth of their width they have 0.18
 """
 _HASH = re.compile(r"[0-9a-f]{64}")
 _WIDTH = 90
+_MOST_HEIGHT = 40 * _WIDTH
+"""Of a strip that is a pixel wide, a picture of that width would fill the memory."""
 _AREA = 8
 """Pixels of that width: side of the areas whose texture is looked at."""
 BOX = 4
@@ -81,7 +83,7 @@ def describe(jpeg: bytes) -> Description:
 def _quality(grey: Image) -> Quality:
     import numpy as np
 
-    height = max(_AREA, round(grey.height * _WIDTH / grey.width))
+    height = min(max(_AREA, round(grey.height * _WIDTH / grey.width)), _MOST_HEIGHT)
     levels = np.asarray(grey.resize((_WIDTH, height), BOX), dtype=np.float64)
     spread = float(levels.std())
     rows, columns = (side // _AREA * _AREA for side in levels.shape)

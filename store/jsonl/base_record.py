@@ -13,9 +13,9 @@ _FAULTS = {"json_invalid": "it is no JSON", "union_tag_invalid": "it is of no kn
 
 
 class Record(BaseModel):
-    """A frozen value that refuses unknown fields."""
+    """A frozen value that refuses unknown fields, and numbers that JSON has no word for."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Copy; what is changed is checked and cleaned as in a new record."""

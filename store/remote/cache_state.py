@@ -13,6 +13,7 @@ from typing import TypeVar
 from store.jsonl.atomic import make_folder, write_here
 from store.jsonl.locks import LockHeld, NamedLock
 from store.remote import object_names as names
+from store.untrusted.json_files import parse_json
 
 STATE, NOTES = ".mirror-state.json", ".mirror-notes.txt"
 _PATIENCE_S = 60.0
@@ -50,14 +51,14 @@ class CacheState:
     def read(cls, root: Path) -> CacheState:
         """Read what was saved; where nothing can be read, everything is compared anew."""
         try:
-            saved = json.loads((root / STATE).read_bytes())
+            saved = parse_json((root / STATE).read_bytes())
             files = {str(place): CachedFile(*each) for place, each in saved["files"].items()}
             versions = {str(place): int(each) for place, each in saved["versions"].items()}
             sweep = bool(saved["sweep"])
             state = cls(root, files, versions, sweep=sweep)
         except FileNotFoundError:
             state = cls(root)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError):
             state = cls(root, sweep=True)
         with suppress(OSError):
             lines = (root / NOTES).read_text(encoding="utf-8", errors="replace")

@@ -224,7 +224,7 @@ class LabelFile:
             lines = self._read_lines()
             standing = set(LabelLog.of(lines).standing)
             # after all that was said of the question, whatever the clock says
-            earliest = {line.question: line.at + _TICK for line in lines}
+            earliest = {line.question: _after(line.at) for line in lines}
             new = []
             for label in labels:
                 if label.question not in standing:
@@ -270,6 +270,14 @@ class LabelFile:
             raise DataUnwritable(self.path, error.strerror or str(error)) from None
         finally:
             lock.release()
+
+
+def _after(at: datetime) -> datetime:
+    """Return the moment after another; there is none after the last that can be told."""
+    try:
+        return at + _TICK
+    except OverflowError:
+        return at
 
 
 def _append(file: LineFile, lines: Sequence[Label | LabelUndo]) -> None:

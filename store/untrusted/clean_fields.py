@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from store.untrusted.clean_text import clean_json, clean_text
 
@@ -29,4 +29,6 @@ def known_cost(told: float | None) -> float | None:
 
 
 ForeignCount = Annotated[int | None, AfterValidator(known_count)]
-ForeignCost = Annotated[float | None, AfterValidator(known_cost)]
+ForeignCost = Annotated[
+    Annotated[float, Field(allow_inf_nan=True)] | None, AfterValidator(known_cost)
+]

@@ -7,8 +7,10 @@ Dates stay what Excel keeps: days since 1900, which are in order.
 
 from __future__ import annotations
 
+import lzma
 import posixpath
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -32,6 +34,8 @@ _WORKBOOK = "xl/workbook.xml"
 _DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
+    lzma.LZMAError,
+    struct.error,
     expat.ExpatError,
     ValueError,
     LookupError,
@@ -270,7 +274,9 @@ class _Sheet:
 
     def _value(self, text: str) -> str:
         if self._kind == "s" and text:
-            return self.strings[int(text)]
+            if (number := int(text)) < 0:
+                raise BadSheet(f"has no text {number}")
+            return self.strings[number]
         if self._kind == "b":
             return {"1": "true", "0": "false"}.get(text, text)
         return "" if self._kind == "e" else text

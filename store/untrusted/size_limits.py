@@ -158,7 +158,9 @@ def parse_toml(content: bytes) -> dict[str, Any]:
     if len(content) > MOST_TOML_BYTES:
         raise BadToml(str(TooManyBytes(MOST_TOML_BYTES)))
     try:
-        return tomllib.loads(content.decode())
+        table = tomllib.loads(content.decode())
+        _refuse_long_numbers(table)
+        return table
     except UnicodeDecodeError:
         raise BadToml("it is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
@@ -170,6 +172,17 @@ def parse_toml(content: bytes) -> dict[str, Any]:
         raise BadToml("its lists lie too deep within each other") from None
     except ValueError:  # of Python, over a number of thousands of digits
         raise BadToml("a number or a date in it is none that can be read") from None
+
+
+def _refuse_long_numbers(table: dict[str, Any]) -> None:
+    """Raise ``ValueError`` over a number that TOML does not promise: of more than 64 bits."""
+    waiting: list[Any] = [table]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict | list):
+            waiting += one.values() if isinstance(one, dict) else one
+        elif isinstance(one, int) and not -(2**63) <= one < 2**63:
+            raise ValueError("it has more than 64 bits")
 
 
 Message = MutableMapping[str, Any]
@@ -215,9 +228,13 @@ class LimitedBodies:
             await _refuse(send, str(error))
 
 
+_MOST_DIGITS = 20
+"""Of a length; whoever tells more has more than is taken."""
+
+
 def _told_length(scope: MutableMapping[str, Any]) -> int:
     told = dict(scope["headers"]).get(b"content-length", b"0")
-    return int(told) if told.isdigit() else 0
+    return int(told[:_MOST_DIGITS]) if told.isdigit() else 0
 
 
 async def _refuse(send: Send, why: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import posixpath
+import struct
 import zipfile
 import zlib
 from collections.abc import Collection
@@ -17,6 +19,8 @@ _SMALL = 2**24  # bytes that a member may unpack to whatever its ratio
 _DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
+    lzma.LZMAError,
+    struct.error,
     ValueError,
     LookupError,
     EOFError,

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.cron import CronTrigger
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from agent.errors import BadConfig, UserError
 from agent.run.pacing import Hours
@@ -18,6 +18,8 @@ from agent.study.study_file import Name
 
 CENTURIES = datetime(2400, 1, 1, tzinfo=UTC)
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+LONGEST_S = 36_500 * 86_400
+"""A hundred years: what is due later is never due."""
 HELP = "python -m agent daemon --example"
 
 
@@ -33,10 +35,11 @@ class BadWatch(UserError):
 
 
 def _seconds(text: object) -> object:
-    found = re.fullmatch(r"(\d+)([smhd])", text) if isinstance(text, str) else None
-    if found is None or int(found[1]) == 0:
-        raise ValueError('durations are written as "90s", "5m", "2h" or "1d"')
-    return int(found[1]) * UNITS[found[2]]
+    found = re.fullmatch(r"([0-9]{1,12})([smhd])", text) if isinstance(text, str) else None
+    seconds = int(found[1]) * UNITS[found[2]] if found else 0
+    if not 0 < seconds <= LONGEST_S:
+        raise ValueError('durations are written as "90s", "5m", "2h" or "1d", up to 36500 days')
+    return seconds
 
 
 def _hours(text: str) -> str:
@@ -48,7 +51,7 @@ def _hours(text: str) -> str:
 
 
 Seconds = Annotated[int, BeforeValidator(_seconds)]
-DayHours = Annotated[str, BeforeValidator(_hours)]
+DayHours = Annotated[str, AfterValidator(_hours)]
 
 
 class WatchLimits(FrozenValue):

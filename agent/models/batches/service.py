@@ -35,7 +35,7 @@ def read_lines(raw: bytes, read: Callable[[dict[str, Any]], tuple[str, Any]]) ->
     for line in raw.split(b"\n"):
         try:
             key, result = read(json.loads(line))
-        except (AttributeError, LookupError, TypeError, ValueError):
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
             continue
         results[key] = result
     return results

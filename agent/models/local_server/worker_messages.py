@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from agent.models.base import Model, Question, Reply
 from agent.models.providers import find_capabilities
 from store.encoders.base import Vectors
+from store.untrusted.json_files import parse_json
 
 USER = "Feedsway-User"
 """Header that tells one user's questions from another's."""
@@ -72,7 +73,7 @@ def write_reply(reply: Reply) -> bytes:
 
 def read_reply(body: bytes) -> Reply:
     """Read a whole reply; ``ValueError`` where it is none. Every number is bit for bit the same."""
-    return _reply().validate_python(json.loads(body))
+    return _reply().validate_python(parse_json(body))
 
 
 def write_pictures(images: Sequence[Image.Image]) -> bytes:

@@ -1,0 +1,17 @@
+"""Every door, by its name."""
+
+from __future__ import annotations
+
+from tests.fuzz.guard import Target
+from tests.fuzz.targets import (
+    containers,
+    declared,
+    line_files,
+    replies,
+    requests,
+    sites,
+    tables,
+)
+
+_ALL = (sites, replies, tables, line_files, declared, containers, requests)
+TARGETS: dict[str, Target] = {one.name: one for module in _ALL for one in module.TARGETS}

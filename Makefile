@@ -12,7 +12,7 @@ DRILLS_AT_ONCE := $(patsubst 4,3,$(AT_ONCE))
 # Python keeps its bytecode: the tests start hundreds of processes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run test test-all lint quick browser bench bench-gpu calibrate soak kills mutants notebooks docs clean
+.PHONY: help setup run test test-all lint quick browser bench bench-gpu calibrate soak kills faults mutants notebooks docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -70,6 +70,9 @@ soak: $(STAMP) ## Have faults happen to a daemon for 20 minutes and count its vi
 
 kills: $(STAMP) ## The same with 200 random kill -9 in short runs
 	$(BIN)/python -m tests.soak --kills 200
+
+faults: $(STAMP) ## Have faults happen to every command that writes: 1,000 kills and more (hours)
+	$(BIN)/python -m tests.faults --kills 1000
 
 notebooks: $(STAMP) ## Run the notebooks on the made-up example, and keep their outputs
 	$(BIN)/python -m tests.analysis.notebook_runs

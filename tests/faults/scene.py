@@ -73,7 +73,7 @@ ANSWERS: tuple[tuple[str, ...], ...] = (
     ("agent", "rejudge", "r-dee", "--model", "scripted/coin?p=0.4", "--data", "other"),
     ("agent", "pairs", "--model", "scripted/editor", "--kind", "object", "--frames", "6"),
     ("agent", "label", STUDY, "--by", "ann", "--questions", str(QUESTIONS), "--sheet", "sheet"),
-    ("store", "index", "--encoder", "colour"),
+    ("store", "index", "--encoder", "colour", "--data", "indexed"),
 )
 """What a whole scene holds beside its runs; each by the command that makes it."""
 
@@ -88,6 +88,9 @@ def write_scene(folder: Path, call: Call, *, answers: bool) -> None:
     write_run(other, "bob", 4)  # also here
     write_run(other, "dee", 40)
     write_run(other, "eve", 44)
+    if answers:  # an index makes each check slow: it has a folder of its own
+        for number, name in enumerate(PERSONAS):
+            write_run(DataFolder(folder / "indexed"), name, 4 * number)
     given.mkdir()
     (folder / "out").mkdir()
     _write_strangers_files(given)

@@ -162,7 +162,7 @@ class Bench:
         if not verb.forgets:
             row.add("lost", lost_lines(self.before, cut))
         row.add("half", half_results(self.before, whole.state, cut, whole.compared))
-        standing = self._standing()
+        standing = self._standing(verb.data)
         self.server.stay()
         again = self.start(verb.typed).finish()
         if again.code not in (0, 2) or again.traceback:
@@ -209,9 +209,9 @@ class Bench:
         if verified.code != 0:
             row.add("unsound", [verified.out[-800:] + verified.err[-800:]])
 
-    def _standing(self) -> int:
+    def _standing(self, name: str) -> int:
         """Calls that were reserved, and of which nobody here knows the end."""
-        book = self.trial / "data" / "payments.jsonl"
+        book = self.trial / name / "payments.jsonl"
         kinds = Counter[str]()
         for line in book.read_bytes().split(b"\n")[:-1] if book.exists() else []:
             kinds[json.loads(line)["kind"]] += 1

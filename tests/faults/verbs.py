@@ -10,7 +10,6 @@ import click
 from tests.faults.scene import AUTHOR, QUESTIONS, STUDY
 
 MODEL = "openai-api/loopback/counts"
-COUNTED = ("--model", MODEL)
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,25 @@ VERBS = (
     ),
     Verb("store protect", "protect --data data", quick=True),
     Verb("store index", "index --encoder colour --data other", data="other", slow=True),
-    Verb("store index (anew)", "index --rebuild --encoder colour --data data", slow=True),
-    Verb("store search", "search red --encoder colour --sheet out/sheet.png --data data"),
+    Verb(
+        "store index (anew)",
+        "index --rebuild --encoder colour --data indexed",
+        "indexed",
+        slow=True,
+    ),
+    Verb(
+        "store forget (index)",
+        "forget --author AUTHOR --yes --data indexed",
+        data="indexed",
+        forgets=True,
+        slow=True,
+    ),
+    Verb(
+        "store search",
+        "search red --encoder colour --sheet out/sheet.png --data indexed",
+        data="indexed",
+        slow=True,
+    ),
     Verb("agent rejudge", f"rejudge {STUDY} --everyone {_ASK}", asks=True, slow=True),
     Verb(
         "agent pairs",
@@ -78,7 +94,9 @@ VERBS = (
     Verb("agent probe", f"probe {_ASK}", asks=True, slow=True),
     Verb(
         "agent spectrum",
-        f"spectrum --values in/own.toml --encoder colour {_ASK}",
+        f"spectrum --values in/own.toml --encoder colour --model {MODEL} --connections 2 "
+        "--data indexed",
+        data="indexed",
         asks=True,
         slow=True,
     ),
@@ -111,7 +129,7 @@ PAIRS = (
     ("store forget", "agent rejudge"),
     ("store forget", "agent run (replay)"),
     ("store index", "store merge"),
-    ("store index (anew)", "agent run (replay)"),
+    ("store index (anew)", "store forget (index)"),
     ("store merge", "store merge"),
     ("store forget", "store forget"),
     ("store import", "store import"),

@@ -107,7 +107,7 @@ class Events:
     def install(self) -> None:
         """See from here on; there is no way back, and a child needs none."""
         os.write = self._write_seen
-        os.fsync = self._fsync_seen
+        os.fsync = self._fsync_seen  # type: ignore[assignment]
         sys.addaudithook(self._see)
 
     def _see(self, event: str, given: tuple[Any, ...]) -> None:
@@ -179,7 +179,7 @@ def set_clock(is_back: Callable[[], bool]) -> Callable[[], None]:
         def __instancecheck__(cls, each: object) -> bool:
             return isinstance(each, real)
 
-    class Clock(real, metaclass=Kind):
+    class Clock(real, metaclass=Kind):  # type: ignore[misc, valid-type]
         @classmethod
         def now(cls, tz: datetimes.tzinfo | None = None) -> datetimes.datetime:
             back = datetimes.timedelta(seconds=SET_BACK_S if is_back() else 0)

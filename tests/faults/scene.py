@@ -93,6 +93,7 @@ def write_scene(folder: Path, call: Call, *, answers: bool) -> None:
             write_run(DataFolder(folder / "indexed"), name, 4 * number)
     given.mkdir()
     (folder / "out").mkdir()
+    write_whole(data.pseudonym_key, b"5f" * 32, sync=False)  # otherwise each export has its own
     _write_strangers_files(given)
     for words in (*(ANSWERS if answers else ()), ("store", "backup", "in/kept.tar")):
         ended = call(words if "--data" in words else [*words, "--data", "data"])

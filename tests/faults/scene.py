@@ -29,13 +29,13 @@ VALUES = """\
 id = "warmth"
 name = "Warmth"
 definition = "Near a fire."
-keywords = ["red", "a red thing"]
+keywords = ["red", "a red thing", "red red", "red purple", "orange red"]
 
 [[value]]
 id = "calm"
 name = "Calm"
 definition = "Near a lake."
-keywords = ["green", "blue"]
+keywords = ["green", "blue", "a green thing", "a blue thing", "green blue"]
 """
 CHAT = "".join(
     f"{number + 1} your persona: i like {what}.\n"

@@ -152,7 +152,7 @@ def _become(
         traceback.print_exc()
     finally:
         with suppress(Exception):
-            threading._shutdown()
+            threading._shutdown()  # type: ignore[attr-defined]
             atexit._run_exitfuncs()
         for stream_ in (sys.stdout, sys.stderr):
             with suppress(Exception):
@@ -167,7 +167,6 @@ def _call(package: str, rest: Sequence[str]) -> int:
         command.main(args=list(rest), prog_name=f"python -m {package}")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
-    return 0
 
 
 def load_modules_of(words: Sequence[str], folder: Path, names: Path) -> Ending:
@@ -177,7 +176,10 @@ def load_modules_of(words: Sequence[str], folder: Path, names: Path) -> Ending:
     def tell() -> None:
         names.write_text("\n".join(set(sys.modules) - known), encoding="utf-8")
 
-    ended = Child(words, folder, lambda: atexit.register(tell) and None).finish()
+    def arm() -> None:
+        atexit.register(tell)
+
+    ended = Child(words, folder, arm).finish()
     for name in names.read_text(encoding="utf-8").split():
         with suppress(Exception):  # some say that they are no modules to import
             import_module(name)

@@ -25,6 +25,9 @@ RANDOM = re.compile(
 LEFT_OUT = re.compile(r"(^|/)(\.[^/]*\.tmp|[^/]*\.lock|locks/.*|compact/.*|logs?/.*)$")
 """Locks, caches and temporary files: no results."""
 
+REGISTER = "/derived/"
+"""An entry too many in the register of what was made does no harm: its place holds nothing."""
+
 
 def plain(content: bytes) -> bytes:
     """Return a text without what a second time makes otherwise: clocks and random names."""
@@ -112,9 +115,7 @@ def _ids(path: Path) -> str:
     return read("", repr(found).encode()).digest
 
 
-def differences(
-    whole: State, found: State, compared: frozenset[str], *, extra: bool = True
-) -> list[str]:
+def differences(whole: State, found: State, compared: frozenset[str]) -> list[str]:
     """Tell where a state differs from that of an undisturbed call."""
     told = []
     for name in sorted(compared):
@@ -124,9 +125,8 @@ def differences(
                 told.append(f"{name} is {'missing' if other is None else 'there beside it'}")
         elif one.digest != other.digest:
             told.append(f"{name}: {_line_difference(one, other)}")
-    if extra:
-        known = set(whole.files)
-        told += [f"{name} is there beside it" for name in sorted(set(found.files) - known)]
+    beside = sorted(name for name in set(found.files) - set(whole.files) if REGISTER not in name)
+    told += [f"{name} is there beside it" for name in beside]
     return told
 
 

@@ -12,6 +12,7 @@ from tempfile import mkdtemp
 
 import click
 
+from store.jsonl.locks import LockHeld
 from tests.faults.matrix import (
     FAULTS,
     Planned,
@@ -98,6 +99,8 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: nothing stays behind
     try:
         sys.exit(main())
+    except LockHeld as error:
+        sys.exit(f"{error}. Type: --folder ANOTHER")
     except KeyboardInterrupt:
         show("Stopped. What is done is kept: type the same again to go on.")
         sys.exit(130)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from analysis.statistics.intervals import binomial_interval
 from store.jsonl.append_only import LineFile
+from store.jsonl.locks import NamedLock
 from tests.faults.moments import may_make_read_only
 from tests.faults.trial import Bench, Row
 from tests.faults.verbs import OTHER_FAULTS, PAIRS, VERBS, Verb, find_verb
@@ -101,7 +102,12 @@ def plan_others(per_cell: int, seed: int) -> list[Planned]:
 def have_trials(
     planned: Sequence[Planned], bench: Bench, results: Path, show: Callable[[str], None]
 ) -> None:
-    """Have those that have no result yet; each is kept at once."""
+    """Have those that have no result yet; each is kept at once.
+
+    Raises ``LockHeld`` where another call keeps its results there.
+    """
+    lock = NamedLock(results.with_suffix(".lock"))
+    lock.acquire()
     done = {row.key for row in read_rows(results)}
     waiting = [each for each in planned if each.key not in done]
     file = LineFile(results, fsync=False)
@@ -113,6 +119,7 @@ def have_trials(
             show(f"{number}/{len(waiting)}  {each.key}  {row.ended}: {state}")
     finally:
         file.close()
+        lock.release()
 
 
 def read_rows(results: Path) -> list[Row]:

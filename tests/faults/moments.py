@@ -165,6 +165,7 @@ def make_read_only(folder: Path) -> None:
     for each in steps:
         if each() != 0:
             raise PermissionError(ctypes.get_errno(), "no folder can be made read-only here")
+    os.chdir(folder)  # the working folder was still that below the mount
 
 
 def may_make_read_only() -> bool:

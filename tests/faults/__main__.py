@@ -54,8 +54,8 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
 def plan(given: argparse.Namespace) -> list[Planned]:
     """Return the trials that the words ask for."""
     if given.number is not None:
-        verbs = tuple(find_verb(name) for name in given.verb.split(" + "))
-        return [Planned(verbs, given.fault, given.number, given.seed)]
+        named = tuple(find_verb(name) for name in given.verb.split(" + "))
+        return [Planned(named, given.fault, given.number, given.seed)]
     verbs = [verb for verb in VERBS if verb.quick] if given.quick else list(VERBS)
     planned = plan_kills(given.kills, given.seed, verbs)
     planned += plan_others(given.others, given.seed)

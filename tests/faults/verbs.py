@@ -127,7 +127,7 @@ PAIRS = (
     ("store backup", "store import"),
     ("store backup", "agent run (replay)"),
     ("store forget", "agent rejudge"),
-    ("store forget", "agent run (replay)"),
+    ("store merge", "agent run (replay)"),
     ("store index", "store merge"),
     ("store index (anew)", "store forget (index)"),
     ("store merge", "store merge"),

@@ -63,6 +63,7 @@ def plan(given: argparse.Namespace) -> list[Planned]:
         each
         for each in planned
         if given.fault in (None, each.fault)
+        if not given.quick or all(verb.quick for verb in each.verbs)
         if given.verb in (None, " + ".join(verb.name for verb in each.verbs))
     ]
 

@@ -81,8 +81,9 @@ class Strike:
         elif self.fault == "disk":
             limit(resource.RLIMIT_FSIZE, 1)
         elif self.fault == "descriptors":
-            most = max(int(each.name) for each in Path("/proc/self/fd").iterdir())
-            limit(resource.RLIMIT_NOFILE, most + 1)
+            free = os.dup(0)  # the lowest number that is free
+            os.close(free)
+            limit(resource.RLIMIT_NOFILE, free)
         elif self.fault == "memory":
             pages = int(Path("/proc/self/statm").read_text().split()[0])
             limit(resource.RLIMIT_AS, pages * resource.getpagesize() + 2 * MEBIBYTE)

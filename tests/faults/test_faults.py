@@ -70,7 +70,7 @@ sys.exit(main(sys.argv[1:]))
 
 def test_a_writer_in_place_is_noticed(tmp_path: Path) -> None:
     """The whole commands are the same; only a kill in their middle leaves half a file."""
-    words = ["--quick", "--kills", "54", "--others", "0", "--folder", str(tmp_path)]
+    words = ["--quick", "--kills", "200", "--others", "0", "--folder", str(tmp_path)]
     words += ["--verb", "store import", "--fault", "kill"]
     command = [sys.executable, "-c", BREAK, *words]
     done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)

@@ -12,7 +12,7 @@ DRILLS_AT_ONCE := $(patsubst 4,3,$(AT_ONCE))
 # Python keeps its bytecode: the tests start hundreds of processes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run test test-all lint quick browser bench bench-gpu calibrate soak kills fuzz mutants notebooks docs \
+.PHONY: help setup run test test-all lint quick browser bench bench-gpu calibrate soak kills faults fuzz mutants notebooks docs \
   lock sbom release clean
 
 help: ## Show the targets
@@ -76,6 +76,9 @@ kills: $(STAMP) ## The same with 200 random kill -9 in short runs
 
 fuzz: $(STAMP) ## Give changed inputs to every door for an hour; a finding fails
 	$(BIN)/python -m tests.fuzz --minutes 60
+
+faults: $(STAMP) ## Have faults happen to every command that writes: 1,000 kills and more (hours)
+	$(BIN)/python -m tests.faults --kills 1000
 
 notebooks: $(STAMP) ## Run the notebooks on the made-up example, and keep their outputs
 	$(BIN)/python -m tests.analysis.notebook_runs

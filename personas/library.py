@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -248,11 +249,22 @@ def write_personas(personas: Iterable[Persona], folder: Path) -> list[Path]:
             folder.mkdir(parents=True, exist_ok=True)
             if path.exists() and path.read_bytes() != text.encode("utf-8"):
                 raise CannotWrite(str(path), "it holds another persona already")
-            path.write_text(text, encoding="utf-8", newline="\n")
+            _write_whole(path, text)
         except OSError as error:
             raise CannotWrite(str(path), error.strerror or "unknown reason") from None
         written.append(path)
     return written
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file under another name beside its place, then rename it: it is never half there."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _blocks(path: Path) -> Iterator[_Block]:

@@ -21,13 +21,14 @@ def notebooks(folder: Path) -> None:
     from store.jsonl.atomic import write_whole
 
     sources = sorted(FOLDER.glob("*.ipynb"))
-    there = [source.name for source in sources if (folder / source.name).exists()]
-    if there:
-        raise CannotCopy(folder, f"it has a {there[0]} already")
     try:
+        copies = {folder / source.name: source.read_bytes() for source in sources}
+        for copy, content in copies.items():  # one that is the same is left by a call cut short
+            if copy.exists() and copy.read_bytes() != content:
+                raise CannotCopy(folder, f"it has a {copy.name} already")
         folder.mkdir(parents=True, exist_ok=True)
-        for source in sources:
-            write_whole(folder / source.name, source.read_bytes())
+        for copy, content in copies.items():
+            write_whole(copy, content)
     except OSError as error:
         raise CannotCopy(folder, error.strerror or str(error)) from None
     for source in sources:

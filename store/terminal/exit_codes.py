@@ -6,6 +6,7 @@ sentence without a traceback; what nobody foresaw keeps its traceback.
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,20 @@ INTERRUPTED = 130
 DATA_TO_TYPE = "feedsway.data"
 """Where a call keeps the option that names its data folder, if it isn't the usual one."""
 _WANTS_DATA = re.compile(r"python -m store (?:runs|index|verify|stats)(?: --rebuild)?$")
+YOURS = 2
+_ROOM, _RIGHTS = "Make room", "Make rights on it"
+_FILES = "Close other programs, or type: ulimit -n 4096"
+MACHINE_FAULTS = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EFBIG: _ROOM,
+    errno.EROFS: _RIGHTS,
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.EMFILE: _FILES,
+    errno.ENFILE: _FILES,
+}
+"""What the machine refuses, wherever it comes up, and what a person can do about it."""
 HELP = ["-h", "--help"]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -58,6 +73,16 @@ class ErrorReporter:
             echo(f"{self.prefix}{_name_data(str(error))}", err=True)
             kinds = (kind for kind in type(error).__mro__ if kind in self.codes)
             raise click.exceptions.Exit(self.codes[next(kinds)]) from error
+        except OSError as error:
+            advice = MACHINE_FAULTS.get(error.errno or 0)
+            if advice is None:
+                raise
+            where = "" if error.filename is None else f"{error.filename}: "
+            echo(
+                f"{self.prefix}{where}{error.strerror}. {advice}, then type the same again.",
+                err=True,
+            )
+            raise click.exceptions.Exit(YOURS) from error
         except KeyboardInterrupt:
             if self.interrupted:
                 echo(self.interrupted, err=True)

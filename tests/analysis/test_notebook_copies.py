@@ -37,3 +37,11 @@ def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
     result = copied(tmp_path / "file" / "below")
     assert result.exit_code == 2
     assert "cannot take the notebooks: Not a directory" in result.stderr
+
+
+def test_a_copy_that_was_cut_short_is_gone_on_with(tmp_path: Path) -> None:
+    assert copied(tmp_path / "mine").exit_code == 0
+    names = sorted(path.name for path in (tmp_path / "mine").iterdir())
+    (tmp_path / "mine" / names[-1]).unlink()
+    assert copied(tmp_path / "mine").exit_code == 0
+    assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == names

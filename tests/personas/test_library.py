@@ -285,3 +285,20 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     imported = read_dialogues(path, source="test")
     with pytest.raises(CannotWrite, match="Type: --out with another folder"):
         write_personas(imported.personas, path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_a_full_disk_leaves_no_half_persona(tmp_path: Path) -> None:
+    import resource
+
+    imported = read_dialogues(made(tmp_path, PERSONA_CHAT), source="test")
+    folder = tmp_path / "mine"
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, former[1]))
+    try:
+        with pytest.raises(CannotWrite, match=r"pc0001\.toml cannot be written"):
+            write_personas(imported.personas, folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+    assert list(folder.iterdir()) == []
+    assert len(write_personas(imported.personas, folder)) == 2

@@ -11,7 +11,7 @@ from tempfile import mkdtemp
 import click
 
 from tests.e2e.test_interrupted import top_ten
-from tests.soak import faults, plans
+from tests.soak import faults, pieces, plans
 from tests.soak.harness import soak
 
 
@@ -22,7 +22,12 @@ def main() -> None:
     words.add_argument("--gap", type=float, help="mean seconds from one fault to the next")
     words.add_argument("--seed", type=int, default=1)
     words.add_argument("--folder", type=Path)
+    words.add_argument("--append", action="store_true", help=f"keep the figures in {pieces.FILE}")
+    words.add_argument("--write", action="store_true", help="only put the sum into the document")
     given = words.parse_args()
+    if given.write:
+        pieces.write_document(pieces.FILE, pieces.DOCUMENT)
+        return
     folder = given.folder or Path(mkdtemp(prefix="feedsway-soak-"))
     folder.mkdir(parents=True, exist_ok=True)
     if given.kills:
@@ -54,6 +59,8 @@ def main() -> None:
     if not same_index(folder / "data"):
         figures.problems.append("the index differs from a rebuild")
     click.echo("the index equals a rebuild" if not figures.problems else figures.problems)
+    if given.append:
+        pieces.append_piece(pieces.FILE, figures, given.seed)
     good = figures.share >= 99.5 and not (figures.lost or figures.doubled or figures.orphans)
     sys.exit(0 if good and not figures.problems else 1)
 

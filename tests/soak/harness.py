@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,6 +26,22 @@ from tests.soak.faults import Fault
 
 NEVER = 'cron = "0 0 29 2 *"'
 SCHEDULE = re.compile(r"^(every|cron|between) = .*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """How large a daemon was, some seconds after the machine's start."""
+
+    at_s: float
+    mib: float
+
+
+def medians_by_minute(samples: Sequence[Sample]) -> list[float]:
+    """Return the median of each minute since the first sample; the last, broken one is left out."""
+    minutes: dict[int, list[float]] = {}
+    for sample in samples:
+        minutes.setdefault(int((sample.at_s - samples[0].at_s) // 60), []).append(sample.mib)
+    return [round(statistics.median(minutes[number]), 2) for number in sorted(minutes)[:-1]]
 
 
 @dataclass
@@ -50,6 +66,8 @@ class Figures:
     ended_in_s: float = 0.0
     memory_mib: list[float] = field(default_factory=list)
     """Of the daemon that lived longest: median of its first and of its last quarter."""
+    memory_by_minute: list[float] = field(default_factory=list)
+    """Of that daemon: the median of each whole minute, in MiB."""
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -60,6 +78,7 @@ class Figures:
     def table(self) -> str:
         """Return the figures as a table for a document."""
         rows = {**asdict(self), "complete_percent": round(self.share, 2)}
+        del rows["memory_by_minute"]
         rows["faults"] = ", ".join(f"{name} {count}" for name, count in self.faults.items())
         lines = [f"| {name.replace('_', ' ')} | {value} |" for name, value in rows.items()]
         return "\n".join(["| figure | value |", "|---|---|", *lines])
@@ -75,7 +94,7 @@ class Soak:
         self._folder = folder
         self._rng = random.Random(seed)
         self._process: subprocess.Popen[bytes] | None = None
-        self._memory: list[list[float]] = []
+        self._memory: list[list[Sample]] = []
         self._offset = 0.0
         self._faults: Counter[str] = Counter()
 
@@ -130,11 +149,17 @@ class Soak:
     def suffer(
         self, faults: Mapping[str, Fault], *, minutes: float, most: int = 10**9, gap_s: float = 15.0
     ) -> None:
-        """Have random faults, so far apart in the mean, until time is over or there were most."""
+        """Have random faults, so far apart in the mean, until time is over or there were most.
+
+        The daemon is killed in the first half of the time alone: memory needs a long life.
+        """
         names = list(faults)
         end = time.monotonic() + 60 * minutes
+        half = end - 30 * minutes
         while time.monotonic() < end and sum(self._faults.values()) < most:
             self._watch_for(self._rng.uniform(0.3, 1.7) * gap_s)
+            if time.monotonic() > half and "daemon" in names:
+                names.remove("daemon")
             name = self._rng.choice(names)
             if faults[name](self, self._rng):
                 self._faults[name] += 1
@@ -149,7 +174,8 @@ class Soak:
         assert self._process is not None
         assert self._process.poll() is None, "the daemon ended by itself"
         with suppress(psutil.NoSuchProcess):
-            self._memory[-1].append(psutil.Process(self.pid).memory_info().rss / (1 << 20))
+            mib = psutil.Process(self.pid).memory_info().rss / (1 << 20)
+            self._memory[-1].append(Sample(time.monotonic(), mib))
 
     def settle(self, limit_s: float) -> None:
         """Let nothing more be due, and wait until all that was begun is over."""
@@ -171,7 +197,9 @@ class Soak:
         quarter = max(1, len(longest) // 4)
         if longest:
             ends = longest[:quarter], longest[-quarter:]
-            figures.memory_mib = [round(statistics.median(part), 1) for part in ends]
+            medians = [statistics.median(each.mib for each in part) for part in ends]
+            figures.memory_mib = [round(median, 1) for median in medians]
+            figures.memory_by_minute = medians_by_minute(longest)
         ledgers = [read(run.path) for run in self.data.runs()]
         figures.steps = sum(len(ledger.steps) for ledger in ledgers)
         figures.resumed = sum(bool(ledger.resumes) for ledger in ledgers)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from importlib.metadata import version
 
 import click
@@ -121,3 +123,26 @@ def test_what_is_damaged_or_leaks_in_the_store_is_no_fault_of_the_person() -> No
     for kind in kinds:
         code = told(ErrorReporter(store.errors.EXIT_CODES), _made(kind))[0]
         assert code == (1 if kind in ours else 2), kind
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "Make room, then type the same again."),
+        (errno.EFBIG, "Make room"),
+        (errno.EROFS, "Make rights"),
+        (errno.EMFILE, "ulimit -n"),
+    ],
+)
+def test_what_the_machine_refuses_is_said_in_words(number: int, advice: str) -> None:
+    refused = OSError(number, os.strerror(number), "data/index/stamp")
+    code, said = told(ErrorReporter({}), refused)
+    assert code == 2
+    assert said.startswith("data/index/stamp: ")
+    assert advice in said
+    assert told(ErrorReporter({}), OSError(errno.EMFILE, "Too many"))[1].startswith("Too many. ")
+
+
+def test_another_fault_of_the_system_keeps_its_traceback() -> None:
+    code, said = told(ErrorReporter({}), OSError(errno.EBADF, "Bad"))
+    assert (code, said) == (1, "")

@@ -1,0 +1,1 @@
+"""Faults happen to every command that writes: kills, full disks and others, and what is left."""

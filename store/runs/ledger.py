@@ -7,8 +7,10 @@ and said so (``append_only``).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Annotated, Literal
 
@@ -18,6 +20,7 @@ from pydantic_core import from_json
 from store.errors import DamagedLedger, DataUnreadable, NewerSchema, StoreError
 from store.jsonl.append_only import LineWriter, committed, is_json
 from store.jsonl.base_record import tell_fault
+from store.jsonl.line_stream import CommittedLines
 from store.jsonl.locks import NamedLock
 from store.runs.ledger_lines import (
     SCHEMA,
@@ -31,6 +34,7 @@ from store.runs.ledger_lines import (
     StepOpened,
 )
 from store.runs.ledger_site_lines import FeedBatch, SiteCheck
+from store.runs.line_order import LineOrder
 
 LOCK = "ledger.lock"
 LedgerLine = Annotated[
@@ -101,27 +105,80 @@ class RunSummary:
     problem: str | None = None
 
 
+class LedgerStream:
+    """The records of one ledger, one after the other, their order checked on the way.
+
+    Each look begins at the first line. All looks are at one open file, whatever takes its place
+    meanwhile; a later one may find more lines, since a ledger grows.
+    """
+
+    torn = 0
+    """Bytes of an unfinished last line, dropped; known once a look has come to the end."""
+
+    def __init__(self, path: Path, file: IO[bytes]) -> None:
+        self.path = path
+        self._file = file
+
+    def __iter__(self) -> Iterator[LedgerLine]:
+        """Give every record; raises as ``read``, at the line where the fault is."""
+        order = LineOrder(self.path)
+        for number, record in enumerate(self.as_they_stand(), 1):
+            order.check(number, record)
+            yield record
+
+    def as_they_stand(self) -> Iterator[LedgerLine]:
+        """Give every record, in whatever order they stand."""
+        lines, number = CommittedLines(self._file), 0
+        try:
+            self._file.seek(0)
+            for number, line in enumerate(lines, 1):
+                if number == 1:
+                    check_schema(self.path, line)
+                yield parse_line(self.path, number, line)
+        except OSError as error:
+            raise DataUnreadable(self.path, error.strerror or str(error)) from None
+        if not number:
+            raise DamagedLedger(self.path, 1, "nothing was committed to it.")
+        self.torn = lines.torn
+
+
+@contextmanager
+def open_stream(path: Path) -> Iterator[LedgerStream]:
+    """Open a ledger, to take its records one by one; raises ``DataUnreadable``."""
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise DataUnreadable(path, error.strerror or str(error)) from None
+    with file:
+        yield LedgerStream(path, file)
+
+
 def read(path: Path) -> Ledger:
     """Read a whole ledger; raises ``DataUnreadable`` and ``NewerSchema``.
 
     Raises ``DamagedLedger``, with the line counted from 1, where a committed line is no record, a
     position comes twice or goes back, or lines stand in an impossible order.
     """
-    return parse(path, _read_bytes(path))
+    with open_stream(path) as stream:
+        return _gather(stream)
 
 
 def parse(path: Path, content: bytes) -> Ledger:
     """Make a ledger of the bytes that a file holds; raises as ``read``."""
-    records, torn = _parse_lines(path, content)
+    return _gather(LedgerStream(path, BytesIO(content)))
+
+
+def _gather(stream: LedgerStream) -> Ledger:
+    records = list(stream)
     last = records[-1]
     return Ledger(
-        path=path,
-        started=_in_order(path, records),
+        path=stream.path,
+        started=next(record for record in records if isinstance(record, RunStarted)),
         resumes=tuple(record for record in records if isinstance(record, RunResumed)),
         steps=tuple(record for record in records if isinstance(record, Step)),
         faults=tuple(record for record in records if isinstance(record, Fault)),
         finished=last if isinstance(last, RunFinished) else None,
-        torn=torn,
+        torn=stream.torn,
         forgotten=tuple(record for record in records if isinstance(record, Forgotten)),
         openings=tuple(record for record in records if isinstance(record, StepOpened)),
         checks=tuple(record for record in records if isinstance(record, SiteCheck)),
@@ -142,22 +199,8 @@ def read_each(paths: Iterable[Path], problems: list[str]) -> list[Ledger]:
 
 def read_lines(path: Path) -> tuple[list[LedgerLine], int]:
     """Read the records as they stand, and the bytes of a torn last line; raises as ``read``."""
-    return _parse_lines(path, _read_bytes(path))
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataUnreadable(path, error.strerror or str(error)) from None
-
-
-def _parse_lines(path: Path, content: bytes) -> tuple[list[LedgerLine], int]:
-    lines, torn = committed(content)
-    if not lines:
-        raise DamagedLedger(path, 1, "nothing was committed to it.")
-    check_schema(path, lines[0])
-    return [parse_line(path, number, line) for number, line in enumerate(lines, 1)], torn
+    with open_stream(path) as stream:
+        return list(stream.as_they_stand()), stream.torn
 
 
 def summarise(path: Path) -> RunSummary | None:
@@ -276,29 +319,3 @@ def check_schema(path: Path, line: bytes) -> None:
     schema = head.get("schema") if isinstance(head, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:
         raise NewerSchema(path, schema, SCHEMA)
-
-
-def _in_order(path: Path, records: Sequence[LedgerLine]) -> RunStarted:
-    started = records[0]
-    if not isinstance(started, RunStarted):
-        raise DamagedLedger(path, 1, "it does not start with run_started.")
-    position, opened = -1, None
-    for number, record in enumerate(records[1:], 2):
-        if isinstance(record, RunStarted):
-            raise DamagedLedger(path, number, "a second run_started.")
-        if isinstance(record, RunFinished) and number < len(records):
-            raise DamagedLedger(path, number + 1, "there are lines after run_finished.")
-        if not isinstance(record, ObservedVideo):
-            continue
-        if record.position <= position:
-            raise DamagedLedger(path, number, f"position {record.position} comes after {position}.")
-        closes = isinstance(record, Step) and record.position == opened
-        if opened is not None and not closes:
-            raise DamagedLedger(
-                path, number, f"position {record.position} comes before {opened} is closed."
-            )
-        if isinstance(record, Step):
-            position, opened = record.position, None
-        else:
-            opened = record.position
-    return started

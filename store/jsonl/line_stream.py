@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from typing import IO
 
-from store.jsonl.append_only import is_json
+from store.jsonl.append_only import divide
+
+_HELD = 3
+"""Lines that are held back: what is torn at a file's end is told by the two before it."""
 
 
 class CommittedLines:
-    """The lines of a file that only grows, by the rules of ``append_only.committed``."""
+    """The lines of a file as they stand, divided as ``append_only.divide`` divides the whole."""
 
     torn = 0
     """Bytes of an unfinished last line, known once all lines were given."""
@@ -19,17 +23,10 @@ class CommittedLines:
 
     def __iter__(self) -> Iterator[bytes]:
         """Give each line without its newline; raises ``OSError``."""
-        last: bytes | None = None  # whether it is torn is known when the next one is there
+        held: deque[bytes] = deque()
         for line in self._file:
-            if not line.endswith(b"\n"):
-                self.torn = len(line)
-                break
-            if last is not None:
-                yield last
-            last = line[:-1]
-        if last is None:
-            return
-        if self.torn or is_json(last):
-            yield last
-        else:
-            self.torn = len(last) + 1
+            if len(held) == _HELD:
+                yield held.popleft()[:-1]
+            held.append(line)
+        rest, self.torn = divide(b"".join(held))
+        yield from rest

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Annotated, Literal
@@ -18,8 +19,9 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from store.errors import DamagedLedger, DataUnreadable, NewerSchema, StoreError
-from store.jsonl.append_only import LineWriter, committed, is_json
+from store.jsonl.append_only import LineWriter, committed, divide, is_json
 from store.jsonl.base_record import tell_fault
+from store.jsonl.hash_chain import ChainWalk, body_of, rewrite_lines
 from store.jsonl.line_stream import CommittedLines
 from store.jsonl.locks import NamedLock
 from store.runs.ledger_lines import (
@@ -128,18 +130,25 @@ class LedgerStream:
 
     def as_they_stand(self) -> Iterator[LedgerLine]:
         """Give every record, in whatever order they stand."""
-        lines, number = CommittedLines(self._file), 0
+        lines, walk = CommittedLines(self._file), ChainWalk()
         try:
             self._file.seek(0)
-            for number, line in enumerate(lines, 1):
-                if number == 1:
-                    check_schema(self.path, line)
-                yield parse_line(self.path, number, line)
+            for line in lines:
+                yield self._take(walk, line)
         except OSError as error:
             raise DataUnreadable(self.path, error.strerror or str(error)) from None
-        if not number:
+        if not walk.lines:
             raise DamagedLedger(self.path, 1, "nothing was committed to it.")
         self.torn = lines.torn
+
+    def _take(self, walk: ChainWalk, line: bytes) -> LedgerLine:
+        if not walk.lines:
+            check_schema(self.path, body_of(line))
+        body, fault = walk.take(line)
+        record = parse_line(self.path, walk.lines, body)
+        if fault is not None:
+            raise DamagedLedger(self.path, walk.lines, fault)
+        return record
 
 
 @contextmanager
@@ -156,8 +165,9 @@ def open_stream(path: Path) -> Iterator[LedgerStream]:
 def read(path: Path) -> Ledger:
     """Read a whole ledger; raises ``DataUnreadable`` and ``NewerSchema``.
 
-    Raises ``DamagedLedger``, with the line counted from 1, where a committed line is no record, a
-    position comes twice or goes back, or lines stand in an impossible order.
+    Raises ``DamagedLedger``, with the line counted from 1, where a committed line is no record or
+    not as it was written, a position comes twice or goes back, or lines stand in an impossible
+    order.
     """
     with open_stream(path) as stream:
         return _gather(stream)
@@ -170,14 +180,13 @@ def parse(path: Path, content: bytes) -> Ledger:
 
 def _gather(stream: LedgerStream) -> Ledger:
     records = list(stream)
-    last = records[-1]
     return Ledger(
         path=stream.path,
         started=next(record for record in records if isinstance(record, RunStarted)),
         resumes=tuple(record for record in records if isinstance(record, RunResumed)),
         steps=tuple(record for record in records if isinstance(record, Step)),
         faults=tuple(record for record in records if isinstance(record, Fault)),
-        finished=last if isinstance(last, RunFinished) else None,
+        finished=next((record for record in records if isinstance(record, RunFinished)), None),
         torn=stream.torn,
         forgotten=tuple(record for record in records if isinstance(record, Forgotten)),
         openings=tuple(record for record in records if isinstance(record, StepOpened)),
@@ -211,14 +220,16 @@ def summarise(path: Path) -> RunSummary | None:
     run_id = path.parent.name
     try:
         with path.open("rb") as file:
-            first = file.readline()
-            last = _last_line(file)
+            first = body_of(file.readline().removesuffix(b"\n"))
+            final = _final_line(file)
     except OSError as error:
         raise DataUnreadable(path, error.strerror or str(error)) from None
-    if last is None:
+    except ValidationError:
+        return _damaged(path)
+    if final is None:
         return None
     try:
-        started, final = _LINE.validate_json(first), _LINE.validate_json(last)
+        started = _LINE.validate_json(first)
     except ValidationError:
         return _damaged(path)
     if not isinstance(started, RunStarted) or started.schema_ > SCHEMA:
@@ -264,12 +275,13 @@ class LedgerWriter(LineWriter):
 
         Without it, an older reader would call them damage.
         """
-        lines, _ = committed(self.path.read_bytes())
-        started = _LINE.validate_json(lines[0]) if lines else None
+        lines, _ = divide(self.path.read_bytes())
+        bodies = list(map(body_of, lines))
+        started = _LINE.validate_json(bodies[0]) if lines else None
         if isinstance(started, RunStarted) and started.schema_ < SCHEMA:
             raised = started.model_copy(update={"schema_": SCHEMA})
-            head = raised.model_dump_json(by_alias=True).encode()
-            self._replace(b"".join(line + b"\n" for line in (head, *lines[1:])))
+            bodies[0] = raised.model_dump_json(by_alias=True).encode()
+            self._replace(rewrite_lines(lines, bodies, f"{datetime.now(UTC):%Y-%m-%d}"))
 
     def append(self, record: LedgerLine) -> None:
         """Commit one record; raises ``DataUnwritable``, and the next append is valid all the same.
@@ -290,15 +302,22 @@ class LedgerWriter(LineWriter):
         self._commit(b"".join(line + b"\n" for line in lines))
 
 
-def _last_line(file: IO[bytes]) -> bytes | None:
+def _final_line(file: IO[bytes]) -> LedgerLine | None:
+    """Return the last line, or the end of a run to which forgetting has added lines."""
     size = file.seek(0, os.SEEK_END)
     block = _TAIL
     while True:
         start = max(0, size - block)
         file.seek(start)
         lines, _ = committed(file.read())
-        if len(lines) > 1 or start == 0:  # the first of several may be cut at the block's edge
-            return lines[-1] if lines else None
+        last = None
+        for line in reversed(lines[1:] if start else lines):  # the first may be cut
+            record = _LINE.validate_json(line)
+            last = last or record
+            if not isinstance(record, Forgotten):
+                return record if isinstance(record, RunFinished) else last
+        if start == 0:
+            return last
         block *= 4
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from store.errors import DamagedLedger
 from store.jsonl.base_record import Record
-from store.runs.ledger_lines import ObservedVideo, RunFinished, RunStarted, Step
+from store.runs.ledger_lines import Forgotten, ObservedVideo, RunFinished, RunStarted, Step
 
 
 class LineOrder:
@@ -29,11 +29,11 @@ class LineOrder:
         if number == 1:
             starts = isinstance(record, RunStarted)
             return "" if starts else "it does not start with run_started."
-        if self._is_finished:
-            return "there are lines after run_finished."
         if isinstance(record, RunStarted):
             return "a second run_started."
-        self._is_finished = isinstance(record, RunFinished)
+        if self._is_finished and not isinstance(record, Forgotten):
+            return "it stands after run_finished."
+        self._is_finished |= isinstance(record, RunFinished)
         return self._take_video(record) if isinstance(record, ObservedVideo) else ""
 
     def _take_video(self, record: ObservedVideo) -> str:

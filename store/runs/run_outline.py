@@ -58,7 +58,6 @@ def outline_run(stream: LedgerStream, take: Callable[[ObservedVideo], None]) -> 
             opened = record if isinstance(record, StepOpened) else None
         elif not isinstance(record, FeedBatch):
             others.append(record)
-    last = others[-1]
     return RunOutline(
         path=stream.path,
         started=next(record for record in others if isinstance(record, RunStarted)),
@@ -66,7 +65,7 @@ def outline_run(stream: LedgerStream, take: Callable[[ObservedVideo], None]) -> 
         faults=tuple(record for record in others if isinstance(record, Fault)),
         forgotten=tuple(record for record in others if isinstance(record, Forgotten)),
         checks=tuple(record for record in others if isinstance(record, SiteCheck)),
-        finished=last if isinstance(last, RunFinished) else None,
+        finished=next((record for record in others if isinstance(record, RunFinished)), None),
         steps=steps,
         open_step=opened,
         torn=stream.torn,

@@ -34,29 +34,31 @@ _READ_FROM = dict.fromkeys(
 class FrameMaker:
     """Makes frames of a few pictures, each a file of its own by some bytes after its end."""
 
-    def __init__(self, data: DataFolder) -> None:
-        self._store = FrameStore(data.frames_dir)
+    def __init__(self, data: DataFolder, files: int) -> None:
+        self._store, self._files = FrameStore(data.frames_dir), files
         pictures = [jpeg(colour, number) for colour in COLOURS for number in range(5)]
         self._known = [(picture, frame(picture)) for picture in pictures]
 
     def make(self, number: int) -> Frame:
-        picture, told = self._known[number % len(self._known)]
-        sha256 = self._store.put(picture + b"%d" % number, sync=False)
+        """Return the frame of a video, by its number; there are no more files than were asked."""
+        place = number % self._files
+        picture, told = self._known[place % len(self._known)]
+        sha256 = self._store.put(picture + b"%d" % place, sync=False)
         return told.model_copy(update={"sha256": sha256})
 
 
-def make_one_run(data: DataFolder, steps: int) -> Path:
-    """Write one run of so many steps; return its ledger."""
+def make_one_run(data: DataFolder, steps: int, files: int) -> Path:
+    """Write one run of so many steps, whose frames are so many files; return its ledger."""
     rng = np.random.default_rng(1)
     half = steps // 2
     first = started("long-run", windows=Windows(before=half, after=steps - half))
-    return _write(data, first, _steps(FrameMaker(data), 0, first, rng))
+    return _write(data, first, _steps(FrameMaker(data, files), 0, first, rng))
 
 
 def make_study(data: DataFolder, runs: int, steps: int) -> None:
     """Write a study of so many runs, of two arms by turns, with so many steps each."""
     rng = np.random.default_rng(2)
-    frames = FrameMaker(data)
+    frames = FrameMaker(data, runs * steps)
     home = data.studies_dir / STUDY
     cells = []
     for number in range(runs):

@@ -64,7 +64,7 @@ def make_study(data: DataFolder, runs: int, steps: int) -> None:
     for number in range(runs):
         pair, arm = divmod(number, 2)
         replicate, persona = divmod(pair, PERSONAS)
-        cell = {
+        cell: dict[str, str | int] = {
             "platform": "playground",
             "strategy": "simple",
             "model": "scripted/colour",

@@ -297,12 +297,12 @@ def _interruptible(
 def _summarise(run_id: str, place: RunFolder, *, as_json: bool) -> None:
     import numpy as np
 
+    from analysis.data.run_columns import read_run
     from analysis.estimators.one_run import summarise
     from analysis.terminal.run_text import render
-    from store.runs.ledger import read
 
     path: Path = place.data.ledger_path(run_id)
-    summary = summarise(read(path), np.random.default_rng(0))
+    summary = summarise(read_run(path), np.random.default_rng(0))
     if as_json:
         echo(json.dumps(summary.as_dict(), indent=2))
         return

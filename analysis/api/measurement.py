@@ -12,6 +12,7 @@ import numpy as np
 
 import store
 from analysis.data.reported_uses import USES
+from analysis.data.run_columns import read_run
 from analysis.errors import NothingToCompare
 from analysis.estimators.one_run import summarise
 from analysis.report.group_measures import MeasuredGroup, Measures, measure
@@ -23,7 +24,6 @@ from analysis.terminal.run_text import render
 from store.api.data_reader import DataReader
 from store.api.run_reader import RunReader
 from store.api.table_formats import TableFormat, check_format, convert_table, make_showable
-from store.runs import ledger
 from store.terminal.printing import count_of
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ class Measurement:
     def summary(self) -> str:
         """Return in words what one run shows, or what a study found."""
         if len(self.runs) == 1 and self.material.study is None:
-            read = ledger.read(self.runs[0].path)
-            return render(summarise(read, np.random.default_rng(self.seed)))
+            run = read_run(self.runs[0].path)
+            return render(summarise(run, np.random.default_rng(self.seed)))
         return findings_text(findings_of(self.measures))
 
     def steps(self, format: TableFormat = "pandas") -> Any:  # noqa: A002 - as the word is typed

@@ -62,15 +62,14 @@ def summary(run: str, null_from: NullSource, data: Path, seed: int, as_json_: bo
 
     import numpy as np
 
-    from analysis.data.exposures import run_info
+    from analysis.data.run_columns import read_run
     from analysis.estimators.one_run import summarise
     from analysis.terminal.run_text import render
-    from store.runs import ledger
 
     (path,) = ledger_paths(data, [run])
-    read = ledger.read(path)
-    null_runs = null_from.read(data, [run_info(read)])
-    told = summarise(read, np.random.default_rng(seed), null_runs.counts)
+    columns = read_run(path)
+    null_runs = null_from.read(data, columns.views.runs)
+    told = summarise(columns, np.random.default_rng(seed), null_runs.counts)
     width = shutil.get_terminal_size().columns
     put(told, lambda: render(told, width), as_json_)
 

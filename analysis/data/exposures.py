@@ -29,6 +29,7 @@ from store.runs.ledger_lines import (
     Windows,
     label_personas,
 )
+from store.runs.run_outline import RunOutline
 
 PHASES: tuple[str, ...] = get_args(Phase)
 BEFORE, ADAPT, AFTER = range(3)
@@ -41,6 +42,8 @@ UNKNOWN = -1  # batch or request position that the platform did not tell
 GRADES = {"score": 1.0, "p_yes": 100.0}
 """Graded answers in order of preference, and what makes points of 100 of them."""
 
+_AT_ONCE = 4096
+"""Rows that are held as objects before they become columns."""
 ASSUMED_BATCH = 12  # videos per batch where the platform tells none: the median of audited feeds
 
 
@@ -175,22 +178,52 @@ COLUMNS = tuple(column.name for column in fields(Views) if column.name != "runs"
 
 def table(runs: Sequence[RunInfo], rows: Iterable[Sequence[Any]]) -> Views:
     """Build a table from rows whose items follow the columns of ``Views``."""
-    gathered: list[tuple[Any, ...]] = list(zip(*rows, strict=True)) or [()] * len(COLUMNS)
-    columns: dict[str, NDArray[Any]] = {
-        name: np.array(items, dtype=column_dtype(name))
-        for name, items in zip(COLUMNS, gathered, strict=True)
-    }
-    order = np.lexsort((columns["position"], columns["run"]))
-    return Views(tuple(runs), **{name: column[order] for name, column in columns.items()})
+    made = ViewColumns()
+    for row in rows:
+        made.add(row)
+    return made.close(runs)
+
+
+class ViewColumns:
+    """A table that grows by rows: what is added becomes columns, a number of rows at a time."""
+
+    def __init__(self) -> None:
+        self._rows: list[Sequence[Any]] = []
+        self._parts: list[dict[str, NDArray[Any]]] = []
+
+    def add(self, row: Sequence[Any]) -> None:
+        """Add a row, whose items follow the columns of ``Views``."""
+        self._rows.append(row)
+        if len(self._rows) == _AT_ONCE:
+            self._pack()
+
+    def close(self, runs: Sequence[RunInfo]) -> Views:
+        """Return the table, sorted by run and position."""
+        if self._rows or not self._parts:
+            self._pack()
+        columns = {name: np.concatenate([part[name] for part in self._parts]) for name in COLUMNS}
+        order = np.lexsort((columns["position"], columns["run"]))
+        return Views(tuple(runs), **{name: column[order] for name, column in columns.items()})
+
+    def _pack(self) -> None:
+        gathered: list[tuple[Any, ...]] = list(zip(*self._rows, strict=True)) or [()] * len(COLUMNS)
+        self._parts.append(
+            {
+                name: np.array(items, dtype=column_dtype(name))
+                for name, items in zip(COLUMNS, gathered, strict=True)
+            }
+        )
+        self._rows.clear()
 
 
 def from_ledgers(ledgers: Iterable[Ledger]) -> Views:
     runs: list[RunInfo] = []
-    rows: list[tuple[Any, ...]] = []
+    made = ViewColumns()
     for index, ledger in enumerate(ledgers):
         runs.append(run_info(ledger))
-        rows.extend(_row(index, step) for step in ledger.steps)
-    return table(label_runs(runs), rows)
+        for step in ledger.steps:
+            made.add(row_of(index, step))
+    return made.close(label_runs(runs))
 
 
 def label_runs(runs: Sequence[RunInfo]) -> list[RunInfo]:
@@ -199,11 +232,7 @@ def label_runs(runs: Sequence[RunInfo]) -> list[RunInfo]:
     return [replace(run, persona=labels[run.identity]) for run in runs]
 
 
-def from_ledger(ledger: Ledger) -> Views:
-    return from_ledgers([ledger])
-
-
-def run_info(ledger: Ledger) -> RunInfo:
+def run_info(ledger: Ledger | RunOutline) -> RunInfo:
     status = ledger.finished.reason if ledger.finished else ledger.status
     return info_of(ledger.started, status)
 
@@ -230,7 +259,8 @@ def _whole(value: object, otherwise: int) -> int:
     return value if isinstance(value, int) else otherwise
 
 
-def _row(run: int, step: Step) -> tuple[Any, ...]:
+def row_of(run: int, step: Step) -> tuple[Any, ...]:
+    """Return the row of a step; ``run`` is the place of its run."""
     video, judgement = step.video, step.judgement
     return (
         run,

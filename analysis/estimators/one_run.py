@@ -7,7 +7,7 @@ a recommender does to personas takes several runs with controls (``contrasts``, 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -31,9 +31,9 @@ from analysis.data.exposures import (
     YES,
     RunInfo,
     Views,
-    from_ledger,
     without_repeats,
 )
+from analysis.data.run_columns import RunColumns
 from analysis.statistics.estimate import NAN, Estimate, as_json
 from analysis.statistics.intervals import (
     BatchSums,
@@ -42,9 +42,7 @@ from analysis.statistics.intervals import (
 )
 from analysis.statistics.null_models import NullOfI, null_of_i
 from analysis.statistics.window_counts import WindowCounts
-from store.runs.ledger import Ledger
-from store.runs.ledger_lines import BY_ITSELF
-from store.runs.ledger_site_lines import last_difference
+from store.runs.ledger_site_lines import SiteCheck, last_difference
 from store.runs.recorded_model_names import REPLAY
 from store.terminal.printing import count_of
 
@@ -122,24 +120,24 @@ class OneRun:
 
 
 def summarise(
-    ledger: Ledger, rng: np.random.Generator, null_runs: Sequence[WindowCounts] = ()
+    columns: RunColumns, rng: np.random.Generator, null_runs: Sequence[WindowCounts] = ()
 ) -> OneRun:
     """Describe one run, complete or not; ``rng`` draws the null of I, nothing else is random.
 
     ``null_runs``: runs in which nothing happened, from which that null is drawn.
     """
-    run = from_ledger(ledger)
+    run, outline = columns.views, columns.outline
     rows = compared(run)
     counts = run_counts(run, rows)
     before, after = window_share(run, rows.before), window_share(run, rows.after)
     graded, graded_by = graded_sway(run, rows)
     return OneRun(
         run=run.runs[0],
-        traits=ledger.started.persona.traits,
-        started_at=ledger.started.at,
+        traits=outline.started.persona.traits,
+        started_at=outline.started.at,
         steps=len(run),
-        resumes=len(ledger.resumes),
-        torn=bool(ledger.torn),
+        resumes=len(outline.resumes),
+        torn=bool(outline.torn),
         before=before,
         after=after,
         sway=_sway_of(counts),
@@ -152,12 +150,12 @@ def summarise(
         without_repeats=_new_videos(run, rows),
         excluded=exclusions(run, rows),
         dwell=dwell_contrast(run),
-        faults=dict(Counter(fault.fault for fault in ledger.faults)),
-        timings_ms=_medians([step.timings_ms for step in ledger.steps]),
+        faults=dict(Counter(fault.fault for fault in outline.faults)),
+        timings_ms=_medians(columns.timings_ms),
         cautions=(
             *_cautions(run, rows, before, after),
-            *_moved_by_itself(ledger),
-            *_differences(ledger),
+            *_moved_by_itself(columns.moved_by_itself),
+            *_differences(outline.checks),
         ),
     )
 
@@ -230,12 +228,8 @@ def _new_videos(run: Views, rows: ComparedRows) -> NewVideos:
     )
 
 
-def _medians(timings: list[dict[str, float]]) -> dict[str, float]:
-    stages: dict[str, list[float]] = {}
-    for timing in timings:
-        for stage, value in timing.items():
-            stages.setdefault(stage, []).append(value)
-    medians = {stage: float(np.median(values)) for stage, values in stages.items()}
+def _medians(timings: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    medians = {stage: float(np.median(np.array(values))) for stage, values in timings.items()}
     return dict(sorted(medians.items(), key=lambda item: -item[1]))
 
 
@@ -261,14 +255,13 @@ def _cautions(
     return tuple(said)
 
 
-def _moved_by_itself(ledger: Ledger) -> tuple[str, ...]:
-    count = sum(step.move is not None and step.move.action == BY_ITSELF for step in ledger.steps)
+def _moved_by_itself(count: int) -> tuple[str, ...]:
     if not count:
         return ()
     videos = count_of(count, "video")
     return (f"The feed moved on by itself after {videos}: how long they lasted is its own doing.",)
 
 
-def _differences(ledger: Ledger) -> tuple[str, ...]:
-    told = last_difference(ledger.checks)
+def _differences(checks: Sequence[SiteCheck]) -> tuple[str, ...]:
+    told = last_difference(checks)
     return (f"The site itself has counted otherwise: {told}.",) if told else ()

@@ -161,7 +161,8 @@ def hash_ledgers(paths: Sequence[Path]) -> bytes:
     told = hashlib.sha256(hash_code())
     for path in paths:
         try:
-            told.update(hashlib.sha256(path.read_bytes()).digest())
+            with path.open("rb") as file:
+                told.update(hashlib.file_digest(file, "sha256").digest())
         except OSError as error:
             raise DataUnreadable(path, error.strerror or str(error)) from None
     return told.hexdigest().encode()

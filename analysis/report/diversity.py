@@ -164,9 +164,13 @@ def rarefied(counts: Sequence[int], sample: int) -> float:
     total = sum(counts)
     if not 0 < sample <= total:
         return NAN
+    sizes, which = np.unique(counts, return_inverse=True)  # few, of however many kinds
     steps = np.arange(sample)
-    absent = (total - np.array(counts)[:, None] - steps) / (total - steps)
-    return float((1 - np.prod(np.maximum(absent, 0), axis=1)).sum())
+    met = np.empty(len(sizes))
+    for place, size in enumerate(sizes.tolist()):
+        absent = (total - size - steps) / (total - steps)
+        met[place] = 1 - np.prod(np.maximum(absent, 0))
+    return float(met[which].sum())
 
 
 def _shared(members: Sequence[_Window]) -> float:

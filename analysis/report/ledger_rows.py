@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,19 +14,20 @@ from analysis.data.content_labels import LABELS, label_codes
 from analysis.data.exposures import (
     COLUMNS,
     RunInfo,
+    ViewColumns,
     Views,
-    from_ledgers,
     info_of,
     label_runs,
+    row_of,
     run_info,
 )
-from analysis.report.site_changes import SiteChange, find_changes
+from analysis.report.site_changes import SiteChange, WindowEdges, find_changes
 from analysis.statistics.estimate import Ints
 from store.jsonl.base_record import Record
-from store.runs import ledger
-from store.runs.ledger import Ledger
-from store.runs.ledger_lines import RunStarted, Step
+from store.runs.ledger import open_stream
+from store.runs.ledger_lines import ObservedVideo, RunStarted, Step
 from store.runs.ledger_site_lines import last_difference
+from store.runs.run_outline import RunOutline, outline_run
 
 Texts = NDArray[np.object_]
 
@@ -90,13 +92,14 @@ class LedgerRows:
 
 def read_rows(paths: Iterable[Path]) -> LedgerRows:
     """Read ledgers line by line; raises as ``ledger.read``."""
-    gathered = _Gathered()
-    views = from_ledgers(gathered.through(paths))
-    details = np.full((len(DETAILS), len(gathered.details)), None, dtype=object)
-    for index, told in enumerate(gathered.details):
-        details[:, index] = told
-    labels = np.array(gathered.labels, dtype=np.int64).reshape(-1, len(LABELS))
-    return LedgerRows(views, RowDetails(*details), labels, tuple(gathered.notes))
+    views, details = ViewColumns(), _DetailColumns()
+    notes: list[RunNotes] = []
+    for place, path in enumerate(paths):
+        noted = _RunLook(place, views, details)
+        with open_stream(path) as stream:
+            notes.append(noted.note(outline_run(stream, noted.take)))
+    runs = label_runs([note.info for note in notes])
+    return LedgerRows(views.close(runs), details.texts(), details.labels(), tuple(notes))
 
 
 def join_rows(parts: Sequence[LedgerRows]) -> LedgerRows:
@@ -135,43 +138,60 @@ def order_runs(rows: LedgerRows, order: Sequence[int]) -> LedgerRows:
     )
 
 
-@dataclass
-class _Gathered:
-    """What is kept of each ledger while the table of views is built from it."""
+class _DetailColumns:
+    """What is kept of each row beside its columns, while ledgers are read."""
 
-    notes: list[RunNotes] = field(default_factory=list)
-    details: list[tuple[str | None, ...]] = field(default_factory=list)
-    labels: list[tuple[int, ...]] = field(default_factory=list)
+    def __init__(self) -> None:
+        self._texts: tuple[list[str | None], ...] = tuple([] for _ in DETAILS)
+        self._labels = array("b")
 
-    def through(self, paths: Iterable[Path]) -> Iterator[Ledger]:
-        for path in paths:
-            read = ledger.read(path)
-            self.notes.append(_note(read))
-            self.details.extend(_details(step) for step in read.steps)
-            self.labels.extend(label_codes(step.video) for step in read.steps)
-            yield read
+    def add(self, step: Step) -> None:
+        for column, text in zip(self._texts, _details(step), strict=True):
+            column.append(text)
+        self._labels.extend(label_codes(step.video))
 
+    def texts(self) -> RowDetails:
+        columns = []
+        for texts in self._texts:
+            column = np.full(len(texts), None, dtype=object)
+            column[:] = texts
+            columns.append(column)
+        return RowDetails(*columns)
 
-def _note(read: Ledger) -> RunNotes:
-    named = sum(not step.video.live for step in read.steps)
-    last = read.checks[-1] if read.checks else None
-    return RunNotes(
-        started=read.started,
-        status=run_info(read).status,
-        differing=bool(last_difference(read.checks)),
-        disputed=last is not None and last.disputes_run,
-        counted=last is not None and last.compared >= NEARLY_ALL * named > 0,
-        served=Served(_served(read, "before"), _served(read, "after")),
-        changes=tuple(find_changes(read)),
-    )
+    def labels(self) -> Ints:
+        return np.array(self._labels, dtype=np.int64).reshape(-1, len(LABELS))
 
 
-def _served(read: Ledger, phase: str) -> frozenset[str]:
-    return frozenset(
-        step.judgement.served
-        for step in read.steps
-        if step.phase == phase and step.judgement.served
-    )
+class _RunLook:
+    """One run as its ledger is looked through: its rows, and what is counted over them."""
+
+    def __init__(self, place: int, views: ViewColumns, details: _DetailColumns) -> None:
+        self._place, self._views, self._details = place, views, details
+        self._filmed = 0
+        self._served: dict[str, set[str]] = {"before": set(), "after": set()}
+        self._edges = WindowEdges()
+
+    def take(self, video: ObservedVideo) -> None:
+        if not isinstance(video, Step):
+            return
+        self._views.add(row_of(self._place, video))
+        self._details.add(video)
+        self._edges.take(video)
+        self._filmed += not video.video.live
+        if video.judgement.served and video.phase in self._served:
+            self._served[video.phase].add(video.judgement.served)
+
+    def note(self, run: RunOutline) -> RunNotes:
+        last = run.checks[-1] if run.checks else None
+        return RunNotes(
+            started=run.started,
+            status=run_info(run).status,
+            differing=bool(last_difference(run.checks)),
+            disputed=last is not None and last.disputes_run,
+            counted=last is not None and last.compared >= NEARLY_ALL * self._filmed > 0,
+            served=Served(frozenset(self._served["before"]), frozenset(self._served["after"])),
+            changes=tuple(find_changes(run, self._edges)),
+        )
 
 
 def _details(step: Step) -> tuple[str | None, ...]:

@@ -22,8 +22,9 @@ from store.errors import RunNotFound, StoreError
 from store.frames.frame_store import FrameStore
 from store.runs import ledger
 from store.runs.data_folder import DataFolder
-from store.runs.ledger_lines import RunStarted
+from store.runs.ledger_lines import ObservedVideo, RunStarted, Step
 from store.runs.rejudgements import Judgements, judgement_files, read_judgements
+from store.runs.run_outline import outline_run
 from store.runs.study_looks import read_tested
 from store.terminal.printing import count_of
 
@@ -158,17 +159,20 @@ def _former(path: Path) -> FormerRun:
     started = summary.started if summary else None
     at, arm = (started.at, started.arm) if started else (datetime.min.replace(tzinfo=UTC), "")
     cell = str(started.config.get("cell")) if started else ""
+    answered = changed = False
+
+    def take(video: ObservedVideo) -> None:
+        nonlocal answered, changed
+        if isinstance(video, Step):
+            answered = answered or video.judgement.answer is not None
+            changed = changed or video.phase != "before"
+
     try:
-        steps = ledger.read(path).steps
+        with ledger.open_stream(path) as stream:
+            outline_run(stream, take)
     except StoreError:
         return FormerRun(cell, arm, at)
-    return FormerRun(
-        cell,
-        arm,
-        at,
-        answered=any(step.judgement.answer is not None for step in steps),
-        changed=any(step.phase != "before" for step in steps),
-    )
+    return FormerRun(cell, arm, at, answered, changed)
 
 
 def _used_before(study: str, runs: Sequence[ledger.RunSummary]) -> frozenset[str]:

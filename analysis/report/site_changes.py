@@ -8,8 +8,8 @@ from datetime import datetime
 
 from store.runs.canary_log import find_canary_damage, read_canary
 from store.runs.data_folder import DataFolder
-from store.runs.ledger import Ledger
-from store.runs.ledger_lines import RunStarted
+from store.runs.ledger_lines import RunStarted, Step
+from store.runs.run_outline import RunOutline
 from store.terminal.printing import count_of
 
 FAULT = "LayoutChanged"
@@ -36,20 +36,40 @@ class SiteChange:
     """Lines of the canary log that cannot be read: whether they told of a change is not known."""
 
 
-def find_changes(read: Ledger) -> list[SiteChange]:
+@dataclass
+class WindowEdges:
+    """Where the compared windows of a run begin and end; ``None`` where it has no such step."""
+
+    first_before: int | None = None
+    last_after: int | None = None
+
+    def take(self, step: Step) -> None:
+        """Take the next step, by position."""
+        if step.phase == "before" and self.first_before is None:
+            self.first_before = step.position
+        if step.phase == "after":
+            self.last_after = step.position
+
+    def are_parted_by(self, place: int) -> bool:
+        """Whether something lies before a position, and something at it or after."""
+        if self.first_before is None or self.last_after is None:
+            return False
+        return self.first_before < place <= self.last_after
+
+
+def find_changes(run: RunOutline, edges: WindowEdges) -> list[SiteChange]:
     """Return the changes that a run met, with where they fall between its windows."""
     found = []
-    for fault in read.faults:
+    for fault in run.faults:
         if fault.fault != FAULT:
             continue
         since = fault.details.get("since")
         place = since if isinstance(since, int) else fault.position
-        earlier = any(s.phase == "before" and s.position < place for s in read.steps)
-        later = any(s.phase == "after" and s.position >= place for s in read.steps)
         capability = str(fault.details.get("capability") or fault.details.get("field") or "layout")
-        started = read.started
+        started = run.started
         site = f"{started.platform} (skin)" if _is_drill(started) else started.platform
-        found.append(SiteChange(fault.at, site, capability, started.run_id, earlier and later))
+        splits = edges.are_parted_by(place)
+        found.append(SiteChange(fault.at, site, capability, started.run_id, splits))
     return found
 
 

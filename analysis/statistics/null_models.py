@@ -35,6 +35,8 @@ RUN_DRAWS = 2_000_000
 """Draws of single runs that one null takes at most: 4,000 of 500 runs. A mean over more runs
 spreads less, so that fewer draws tell its ends as well in points (decision 0038)."""
 LEAST_DRAWS = 400
+_CELLS = 1 << 20
+"""Draws times batches that are worked on at once: a run has a few batches, or thousands."""
 _LEAST = 1e-6  # a beta distribution needs a mean between 0 and 1
 
 
@@ -186,13 +188,20 @@ def draw_yes(
     """
     icc = min(max(icc, 0.0), 0.99)
     rates = np.repeat(rate[:, None], n.shape[1], axis=1) if at is None else wandering(rng, rate, at)
+    some = max(1, _CELLS // max(1, n.shape[1]))
+    parts = [slice(start, start + some) for start in range(0, len(rates), some)]
     if icc > 0:
         strength = (1 - icc) / icc
-        mean = np.clip(rates, _LEAST, 1 - _LEAST)
-        rates = rng.beta(mean * strength, (1 - mean) * strength)
+        for part in parts:
+            mean = np.ascontiguousarray(np.clip(rates[part], _LEAST, 1 - _LEAST))
+            rates[part] = rng.beta(mean * strength, (1 - mean) * strength)
     window, batch = np.nonzero(n)  # a batch is seldom in both windows
-    drawn = rng.binomial(n[window, batch].astype(np.int64), rates[:, batch])
-    return np.stack([drawn[:, window == place].sum(1) for place in range(len(n))], axis=1)
+    yes = np.empty((len(rates), len(n)), dtype=np.int64)
+    for part in parts:
+        drawn = rng.binomial(n[window, batch].astype(np.int64), rates[part][:, batch])
+        for place in range(len(n)):
+            yes[part, place] = drawn[:, window == place].sum(1)
+    return yes
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,15 @@ from analysis.statistics.estimate import Floats
 
 SHARE = 0.023  # of p (1 - p)
 VIDEOS = 100.0
+_CELLS = 1 << 21
+"""Of the matrix of all positions, so many at once: a run has a few batches, or thousands."""
 APART = 1e6
 """Videos between two runs that are counted as one persona: they wander each for itself."""
 
 
-def correlation(at: Floats) -> Floats:
-    """Correlation of the shares at these positions, shape ``(G, G)``; ``at`` counts videos."""
-    alike: Floats = np.exp(-np.abs(at[:, None] - at) / VIDEOS)
+def correlation(at: Floats, others: Floats) -> Floats:
+    """Correlation of the shares at positions and at others, ``(G, H)``; these count videos."""
+    alike: Floats = np.exp(-np.abs(at[:, None] - others) / VIDEOS)
     return alike
 
 
@@ -35,7 +37,12 @@ def variance_of_difference(n: Floats, at: Floats, sd: Floats) -> float:
     """
     weight = n / n.sum(1, keepdims=True) * np.array([[-1.0], [1.0]]) * sd[:, None]
     by_batch = weight.sum(0)
-    return float(SHARE * by_batch @ correlation(at) @ by_batch)
+    some = max(1, _CELLS // max(1, len(at)))
+    parts = [
+        SHARE * by_batch @ correlation(at, at[start : start + some])
+        for start in range(0, len(at), some)
+    ]
+    return float(np.concatenate(parts or [by_batch]) @ by_batch)
 
 
 def wandering(rng: np.random.Generator, rate: Floats, at: Floats, share: float = SHARE) -> Floats:
@@ -46,14 +53,11 @@ def wandering(rng: np.random.Generator, rate: Floats, at: Floats, share: float =
     """
     order = np.argsort(at, kind="stable")
     kept = np.exp(-np.diff(at[order], prepend=-np.inf) / VIDEOS)
-    steps = rng.standard_normal((len(at), *rate.shape)) * np.sqrt(1 - kept**2).reshape(
-        -1, *(1,) * rate.ndim
-    )
     path = np.empty((len(at), *rate.shape))  # each position in one piece: half the time
     now = np.zeros(rate.shape)
-    for place, step, stay in zip(order, steps, kept, strict=True):
-        now = stay * now + step
+    for place, stay in zip(order, kept, strict=True):
+        now = stay * now + rng.standard_normal(rate.shape) * np.sqrt(1 - stay**2)
         path[place] = now
     path *= np.sqrt(share * rate * (1 - rate))
     path += rate
-    return np.ascontiguousarray(np.moveaxis(np.clip(path, 0, 1, out=path), 0, -1))
+    return np.moveaxis(np.clip(path, 0, 1, out=path), 0, -1)

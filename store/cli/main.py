@@ -94,9 +94,13 @@ def show(run: str, root: Path, as_json: bool) -> None:
     from store.runs.data_folder import DataFolder
 
     data = DataFolder(root) if Path(run).exists() else kept(root)  # a path may lie elsewhere
-    found = ledger.read(data.find_run(run))
-    told = output.ledger_json(found) if as_json else spell_commands(output.ledger_lines(found))
-    echo(told)
+    with ledger.open_stream(data.find_run(run)) as stream:
+        if not as_json:
+            echo(spell_commands(output.ledger_lines(stream)))
+            return
+        for part in output.ledger_json(stream):
+            echo(part, nl=False)
+        echo()
 
 
 @main.command(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from datetime import datetime
+from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from textwrap import shorten, wrap
 from typing import TYPE_CHECKING, Any
@@ -12,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 from store.errors import DataUnwritable, StoreError
 from store.frames.frame_store import FrameStore
 from store.index.entries import Hit
+from store.jsonl.base_record import Record
 from store.jsonl.locks import holder
 from store.maintenance.verify import VerifyReport
-from store.runs.ledger import LOCK, Ledger, RunSummary
-from store.runs.ledger_lines import Fault, Step
+from store.runs.ledger import LOCK, LedgerStream, RunSummary
+from store.runs.ledger_lines import Fault, ObservedVideo, Step
 from store.runs.ledger_site_lines import last_difference
+from store.runs.run_outline import outline_run
 from store.terminal.printing import count_of
 from store.untrusted.clean_text import show_line
 from store.untrusted.size_limits import UnreadablePicture, decode_picture
@@ -65,19 +70,25 @@ def _status(run: RunSummary) -> str:
     return run.status
 
 
-def ledger_lines(run: Ledger) -> str:
+def ledger_lines(stream: LedgerStream) -> str:
+    events: list[tuple[datetime, str]] = []
+
+    def take(video: ObservedVideo) -> None:
+        if isinstance(video, Step):
+            events.append((video.at, _event_line(video)))
+
+    run = outline_run(stream, take)
     started = run.started
     lines = [
-        f"{started.run_id}  {run.status}, {count_of(len(run.steps), 'step')}",
+        f"{started.run_id}  {run.status}, {count_of(run.steps, 'step')}",
         f"{started.persona.id} on {started.platform}, {started.strategy}, {started.model}, "
         f"{started.arm}, account {started.account}, seed {started.seed}",
         *(f"  {trait}" for trait in started.persona.traits),
         "",
         " pos  phase   answer      p_yes  action  dwell s  video",
     ]
-    events: list[Step | Fault] = [*run.steps, *run.faults]
-    events.sort(key=lambda event: event.at)
-    lines += [_event_line(event) for event in events]
+    events += [(fault.at, _event_line(fault)) for fault in run.faults]
+    lines += [line for _, line in sorted(events, key=itemgetter(0))]
     lines += [
         f"Forgotten on {record.at:%Y-%m-%d}, by {record.asked}: "
         f"{count_of(len(record.positions), 'step')} emptied, "
@@ -108,23 +119,36 @@ def _event_line(event: Step | Fault) -> str:
     )
 
 
-def ledger_json(run: Ledger) -> str:
-    return json.dumps(
-        {
-            "status": run.status,
-            "torn": run.torn,
-            "started": run.started.model_dump(mode="json", by_alias=True),
-            "resumes": [record.model_dump(mode="json") for record in run.resumes],
-            "steps": [record.model_dump(mode="json") for record in run.steps],
-            "open_step": run.open_step.model_dump(mode="json") if run.open_step else None,
-            "checks": [record.model_dump(mode="json") for record in run.checks],
-            "faults": [record.model_dump(mode="json") for record in run.faults],
-            "forgotten": [record.model_dump(mode="json") for record in run.forgotten],
-            "finished": run.finished.model_dump(mode="json") if run.finished else None,
-        },
-        indent=2,
-        ensure_ascii=False,
-    )
+def ledger_json(stream: LedgerStream) -> Iterator[str]:
+    """Give a run as JSON, in parts, once the whole of its ledger was looked through."""
+    run = outline_run(stream, lambda _: None)
+    steps = (record for record in stream if isinstance(record, Step))
+    yield f'{{\n  "status": {_indent(run.status, 2)},\n  "torn": {run.torn},\n'
+    yield f'  "started": {_indent(run.started.model_dump(mode="json", by_alias=True), 2)},\n'
+    yield f'  "resumes": {_indent(_fields(run.resumes), 2)},\n  "steps": ['
+    for number, step in enumerate(islice(steps, run.steps)):
+        yield f"{',' if number else ''}\n    {_indent(step.model_dump(mode='json'), 4)}"
+    yield "\n  ]" if run.steps else "]"
+    rest = {
+        "open_step": run.open_step.model_dump(mode="json") if run.open_step else None,
+        "checks": _fields(run.checks),
+        "faults": _fields(run.faults),
+        "forgotten": _fields(run.forgotten),
+        "finished": run.finished.model_dump(mode="json") if run.finished else None,
+    }
+    for name, value in rest.items():
+        yield f',\n  "{name}": {_indent(value, 2)}'
+    yield "\n}"
+
+
+def _fields(records: Iterable[Record]) -> list[dict[str, Any]]:
+    return [record.model_dump(mode="json") for record in records]
+
+
+def _indent(value: object, by: int) -> str:
+    """Return a value as it stands within JSON of two blanks a level."""
+    told = json.dumps(value, indent=2, ensure_ascii=False)
+    return told.replace("\n", "\n" + " " * by)
 
 
 def hit_fields(hits: Sequence[Hit], frames: FrameStore) -> list[dict[str, Any]]:

@@ -158,8 +158,8 @@ class FrameStore:
         return jpeg
 
     def all(self) -> Iterator[str]:
-        for path in sorted(self.root.glob("??/*.jpg")):
-            yield path.stem
+        for folder in sorted(self.root.glob("??")):  # one at a time: paths are many and heavy
+            yield from (path.stem for path in sorted(folder.glob("*.jpg")))
 
     def unfinished(self) -> list[Path]:
         return sorted(self.root.glob(f"??/.*{TEMPORARY}"))

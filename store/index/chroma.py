@@ -155,11 +155,15 @@ def delete(collection: Collection, keys: Set[str]) -> int:
 
 def ids(collection: Collection, where: Mapping[str, str] | None = None) -> list[str]:
     """Ids of all rows that agree, in order of arrival."""
-    found: list[str] = []
-    agreeing = _agreeing(where or {})
-    while page := collection.get(limit=_PAGE, offset=len(found), where=agreeing, include=[])["ids"]:
-        found += page
-    return found
+    return [key for page in id_pages(collection, where) for key in page]
+
+
+def id_pages(collection: Collection, where: Mapping[str, str] | None = None) -> Iterator[list[str]]:
+    """The same, page by page."""
+    agreeing, offset = _agreeing(where or {}), 0
+    while page := collection.get(limit=_PAGE, offset=offset, where=agreeing, include=[])["ids"]:
+        yield page
+        offset += len(page)
 
 
 def metadatas(

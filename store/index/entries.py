@@ -13,12 +13,17 @@ LABELS = ("ad", "paid_partnership", "ad_authorised", "ai_label")
 """Marks of commercial and of generated content, as a video has them."""
 
 
+def entry_id(run_id: str, position: int, number: int) -> str:
+    """Return the id of a frame: its run, its step, and its number there."""
+    return f"{run_id}/{position}/{number}"
+
+
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
     """One frame of one step, as its ledger tells it."""
 
     id: str
-    """``<run>/<position>/<number of the frame>``."""
+    """As ``entry_id`` has it."""
     run: str
     position: int
     platform: str
@@ -46,7 +51,7 @@ class IndexEntry:
     def of(cls, run: RunStarted, step: Step, number: int = 0) -> IndexEntry:
         frame = step.frames[number]
         return cls(
-            id=f"{run.run_id}/{step.position}/{number}",
+            id=entry_id(run.run_id, step.position, number),
             run=run.run_id,
             position=step.position,
             platform=run.platform,

@@ -207,6 +207,10 @@ class Index:
         with self._collection() as collection:
             return set(chroma.ids(collection))
 
+    def id_pages(self) -> Iterator[list[str]]:
+        with self._collection() as collection:
+            yield from chroma.id_pages(collection)
+
     def close(self) -> None:
         """Leave the server; of an embedded index nothing is open between calls."""
         if self._release is not None:

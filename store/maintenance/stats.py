@@ -14,7 +14,8 @@ from store.errors import StoreError
 from store.frames.near_duplicates import alike_vectors, near_duplicates
 from store.runs import ledger
 from store.runs.data_folder import DataFolder
-from store.runs.ledger_lines import label_personas
+from store.runs.ledger_lines import ObservedVideo, Step, label_personas
+from store.runs.run_outline import outline_run
 from store.terminal.printing import count_of
 
 RECENT = timedelta(days=7)
@@ -82,17 +83,24 @@ def stats(
     videos: set[tuple[str, str]] = set()
     recent = 0
     platforms, months, personas = Counter[str](), Counter[str](), Counter[str]()
-    for run in ledger.read_each((run.path for run in data.runs()), found.problems):
+    for summary in data.runs():
+        count = _RunCount(now)
+        try:
+            with ledger.open_stream(summary.path) as stream:
+                run = outline_run(stream, count.take)
+        except StoreError as error:
+            found.problems.append(str(error))
+            continue
         found.runs += 1
-        found.steps += len(run.steps)
+        found.steps += run.steps
         found.forgotten += sum(len(line.positions) for line in run.forgotten)
-        for step in run.steps:
-            recent += now - RECENT <= step.at <= now
-            videos.add((run.started.platform, step.video.id))
-            platforms[run.started.platform] += len(step.frames)
-            months[f"{step.at:%Y-%m}"] += len(step.frames)
-            personas[run.started.persona.identity] += len(step.frames)
-            seen.update((frame.sha256, frame.phash) for frame in step.frames)
+        recent += count.recent
+        videos.update((run.started.platform, video) for video in count.videos)
+        months += count.months
+        if run.steps:
+            platforms[run.started.platform] += count.months.total()
+            personas[run.started.persona.identity] += count.months.total()
+        seen.update(count.seen)
     found.videos = len(videos)
     labels = label_personas(personas)
     by_name = Counter({labels[identity]: count for identity, count in personas.items()})
@@ -106,6 +114,25 @@ def stats(
     found.unique = unique
     found.disk = disk_of(data, found.steps, recent)
     return found
+
+
+class _RunCount:
+    """One run as its ledger is looked through: it counts only if that can be read to its end."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self.recent = 0
+        self.months = Counter[str]()
+        self.videos: set[str] = set()
+        self.seen: dict[str, str] = {}
+
+    def take(self, video: ObservedVideo) -> None:
+        if not isinstance(video, Step):
+            return
+        self.recent += self._now - RECENT <= video.at <= self._now
+        self.videos.add(video.video.id)
+        self.months[f"{video.at:%Y-%m}"] += len(video.frames)
+        self.seen.update((frame.sha256, frame.phash) for frame in video.frames)
 
 
 def _embedded(

@@ -19,18 +19,18 @@ from store.errors import (
     StoreError,
 )
 from store.frames.frame_store import Description, FrameStore, describe
-from store.index.entries import entries
+from store.index.entries import entry_id
+from store.index.entry_ids import EntryIds
 from store.jsonl.atomic import TEMPORARY
+from store.maintenance.frame_namings import FrameNaming, FrameNamings, RunNamings
 from store.privacy import derived_files, forget
 from store.runs import ledger
 from store.runs.canary_log import find_canary_damage
 from store.runs.data_folder import DataFolder
 from store.runs.labels import check_labels
-from store.runs.ledger_lines import Frame
+from store.runs.ledger_lines import ObservedVideo, Step
 from store.runs.ledger_site_lines import last_difference
-
-Named = dict[str, list[tuple[str, Frame]]]
-"""For each SHA-256, the steps that name it and what they say of it."""
+from store.runs.run_outline import outline_run
 
 PHASH_TOLERANCE = 2
 """Bits by which a perceptual hash may differ: JPEG decoders round differently."""
@@ -75,41 +75,64 @@ def verify(
 
     ``url`` is a Chroma server to look at as well; it may hold other data folders' frames too.
     """
-    report = VerifyReport()
-    named: Named = {}
-    ids: set[str] = set()
-    forgotten: dict[str, datetime | None] = {}
+    report, kept = VerifyReport(), _KeptRuns()
     for path in data.foreign_ledgers():
         mend = "Move the run's folder to where its link is."
         _found(report, path, "a link leads to it out of the data folder: it is not read", mend)
     for path in data.ledgers():
-        if ledger.summarise(path) is None:
+        summary = ledger.summarise(path)
+        if summary is None:
             report.notes.append(f"{path}: nothing was committed to it; the folder can be deleted.")
             continue
         report.runs += 1
         try:
-            run = ledger.read(path)
+            _check_ledger(report, kept, summary)
         except StoreError as error:
             mend = "Restore it from a copy, or move its folder out."
             _found(report, path, str(error), mend)
-            continue
-        _check_ledger(report, run)
-        forgotten[run.started.run_id] = max((line.at for line in run.forgotten), default=None)
-        ids |= {entry.id for entry in entries(run.started, run.steps)}
-        for step in run.seen:
-            for frame in step.frames:
-                where = f"{path.parent.name}/{step.position}"
-                named.setdefault(frame.sha256, []).append((where, frame))
     if forget.pending(data) is not None:
         mend = "Nothing else is wrong. Type: python -m store forget --resume"
         _found(report, data.forgetting, "a request to forget was cut off", mend)
     _check_lines(report, data)
+    named = FrameNamings(kept.namings)
     _check_frames(report, data, named, progress)
-    _check_derived(report, data, set(named), forgotten)
-    _check_index(report, data, ids)
+    _check_derived(report, data, named, kept.forgotten)
+    _check_index(report, data, kept.ids)
     if url is not None:
-        _check_server(report, data, ids, url)
+        _check_server(report, data, kept.ids, url)
     return report
+
+
+@dataclass(slots=True)
+class _KeptRuns:
+    """What the ledgers say that is held against everything else."""
+
+    namings: list[RunNamings] = field(default_factory=list)
+    ids: EntryIds = field(default_factory=EntryIds)
+    forgotten: dict[str, datetime | None] = field(default_factory=dict)
+    """When something of a run was forgotten last."""
+
+
+class _RunCheck:
+    """One ledger as it is looked through."""
+
+    def __init__(self, folder: str, run_id: str) -> None:
+        self.namings, self.ids = RunNamings(folder), EntryIds()
+        self.gaps: list[str] = []
+        self.eligible = 0
+        self._run_id, self._expected = run_id, 0
+
+    def take(self, video: ObservedVideo) -> None:
+        """Take a step; what opened it says the same of its frames."""
+        if not isinstance(video, Step):
+            return
+        self.namings.add(video)
+        for number in range(len(video.frames)):
+            self.ids.add(entry_id(self._run_id, video.position, number))
+        self.eligible += video.eligible
+        if video.position != self._expected:
+            self.gaps.append(f"positions {self._expected} to {video.position - 1} are missing")
+        self._expected = video.position + 1
 
 
 def _found(report: VerifyReport, where: Path | str, what: str, fix: str) -> None:
@@ -129,45 +152,52 @@ def _check_lines(report: VerifyReport, data: DataFolder) -> None:
             _found(report, finding.path, finding.what, mend)
 
 
-def _check_ledger(report: VerifyReport, run: ledger.Ledger) -> None:
-    report.steps += len(run.steps)
+def _check_ledger(report: VerifyReport, kept: _KeptRuns, summary: ledger.RunSummary) -> None:
+    """Look through a ledger, and keep what it says once that is the whole of it."""
+    path, folder = summary.path, summary.run_id
+    check = _RunCheck(folder, summary.started.run_id if summary.started else folder)
+    with ledger.open_stream(path) as stream:
+        run = outline_run(stream, check.take)
+        remains = forget.remains(stream, run.forgotten)
+    if run.open_step is not None:
+        check.namings.add(run.open_step)
+    kept.namings.append(check.namings)
+    kept.ids.update(check.ids)
+    kept.forgotten[run.started.run_id] = max((line.at for line in run.forgotten), default=None)
+    report.steps += run.steps
     if run.torn:
-        report.notes.append(f"{run.path}: a torn last line of {run.torn} bytes is left out.")
+        report.notes.append(f"{path}: a torn last line of {run.torn} bytes is left out.")
     if told := last_difference(run.checks):
-        report.notes.append(f"{run.path}: the site itself has counted otherwise: {told}.")
+        report.notes.append(f"{path}: the site itself has counted otherwise: {told}.")
     lost = "Restore the file from a copy; figures made from it are incomplete."
-    if run.path.parent.name != run.started.run_id:
+    if folder != run.started.run_id:
         name = f"Rename the folder to {run.started.run_id}."
-        _found(report, run.path, f"it is the ledger of run {run.started.run_id}", name)
-    for remains in forget.remains(run):
-        _found(report, run.path, remains, "Restore the ledger from a copy, and forget again.")
-    expected = 0
-    for step in run.steps:
-        if step.position != expected:
-            gap = f"positions {expected} to {step.position - 1} are missing"
-            _found(report, run.path, gap, lost)
-        expected = step.position + 1
+        _found(report, path, f"it is the ledger of run {run.started.run_id}", name)
+    for problem in remains:
+        _found(report, path, problem, "Restore the ledger from a copy, and forget again.")
+    for gap in check.gaps:
+        _found(report, path, gap, lost)
     if run.finished is None:
         return
     for name, said, counted in (
-        ("steps", run.finished.steps, len(run.steps)),
-        ("eligible steps", run.finished.eligible, sum(step.eligible for step in run.steps)),
+        ("steps", run.finished.steps, run.steps),
+        ("eligible steps", run.finished.eligible, check.eligible),
     ):
         if said != counted:
-            _found(report, run.path, f"run_finished says {said} {name}, {counted} are there", lost)
+            _found(report, path, f"run_finished says {said} {name}, {counted} are there", lost)
 
 
 def _check_frames(
     report: VerifyReport,
     data: DataFolder,
-    named: Named,
+    named: FrameNamings,
     progress: Callable[[int, int], None] | None,
 ) -> None:
     store = FrameStore(data.frames_dir)
     report.frames = len(named)
-    for done, (sha256, namings) in enumerate(named.items(), 1):
+    for done, (sha256, namings) in enumerate(named, 1):
         path = store.path(sha256)
-        restore = f"Restore it from a copy; step {namings[0][0]} shows it."
+        restore = f"Restore it from a copy; step {namings[0].step} shows it."
         try:
             seen = describe(store.read(sha256))
         except DataUnreadable:
@@ -175,27 +205,30 @@ def _check_frames(
         except (DamagedFrame, ValueError):
             _found(report, path, "its bytes do not match its name", restore)
         else:
-            for step, frame in namings:
-                if not _alike(seen, frame):
+            for naming in namings:
+                if not _alike(seen, naming):
                     what = "the ledger describes another picture"
                     fix = "Restore the ledger from a copy."
-                    _found(report, f"{path} in step {step}", what, fix)
+                    _found(report, f"{path} in step {naming.step}", what, fix)
         if progress is not None:
             progress(done, len(named))
-    report.orphans = sum(sha256 not in named for sha256 in store.all())
+    report.orphans = named.count_unnamed(store.all())
     report.temporary = [str(path) for path in store.unfinished()]
     report.temporary += [str(path) for path in sorted(data.root.glob(f".*{TEMPORARY}"))]
     for ending in ("building", "merging"):
         report.temporary += [str(path) for path in sorted(data.index_dir.glob(f"*.{ending}"))]
 
 
-def _alike(seen: Description, frame: Frame) -> bool:
-    differ = (int(seen.phash, 16) ^ int(frame.phash, 16)).bit_count()
-    return differ <= PHASH_TOLERANCE and (seen.width, seen.height) == (frame.width, frame.height)
+def _alike(seen: Description, naming: FrameNaming) -> bool:
+    differ = (int(seen.phash, 16) ^ naming.phash).bit_count()
+    return differ <= PHASH_TOLERANCE and (seen.width, seen.height) == (naming.width, naming.height)
 
 
 def _check_derived(
-    report: VerifyReport, data: DataFolder, named: set[str], forgotten: dict[str, datetime | None]
+    report: VerifyReport,
+    data: DataFolder,
+    named: FrameNamings,
+    forgotten: dict[str, datetime | None],
 ) -> None:
     """What was made of frames shows none that no ledger names, and was made after forgetting."""
     for entry in derived_files.entries(data):
@@ -205,7 +238,7 @@ def _check_derived(
         late = any((at := forgotten.get(run)) and entry.at <= at for run in own)
         place = entry.place(data)
         again = f"Type: rm -r {shlex.quote(str(place))}"
-        if not named.issuperset(entry.frames):
+        if named.count_unnamed(entry.frames):
             what = f"this {entry.kind} shows pictures that no ledger names any more"
             _found(report, place, what, again)
         elif late:
@@ -216,7 +249,7 @@ def _check_derived(
         _found(report, path, what, f"Make it again, or type: rm -r {path}")
 
 
-def _check_index(report: VerifyReport, data: DataFolder, ids: set[str]) -> None:
+def _check_index(report: VerifyReport, data: DataFolder, ids: EntryIds) -> None:
     """Every embedded index opens, and holds frames that ledgers name.
 
     One that lacks some is behind, which a cache may be.
@@ -227,37 +260,38 @@ def _check_index(report: VerifyReport, data: DataFolder, ids: set[str]) -> None:
     for index in embedded(data):
         where = data.index_dir / index.name
         try:
-            have = index.ids()
+            told = ids.compare(index.id_pages())
         except (IndexLocked, DataUnwritable) as error:
             report.notes.append(f"{index.name} was not checked. {error}")
             continue
         except StoreError as error:
             _found(report, where, str(error), rebuild)
             continue
-        report.indexed[index.name] = len(have)
-        if extra := len(have - ids):
-            what = f"{extra} of {len(have)} vectors belong to no frame that a ledger names"
+        report.indexed[index.name] = told.rows
+        if told.extra:
+            what = f"{told.extra} of {told.rows} vectors belong to no frame that a ledger names"
             _found(report, where, what, rebuild)
-        if missing := len(ids - have):
+        if told.missing:
             report.notes.append(
-                f"{index.name} lacks {missing} of {len(ids)} frames. Type: python -m store index"
+                f"{index.name} lacks {told.missing} of {len(ids)} frames. "
+                "Type: python -m store index"
             )
 
 
-def _check_server(report: VerifyReport, data: DataFolder, ids: set[str], url: str) -> None:
+def _check_server(report: VerifyReport, data: DataFolder, ids: EntryIds, url: str) -> None:
     """A server answers, and holds what ledgers name; more than that is others' affair."""
     from store.index.search import every
 
     with every(data, url) as indexes:
         for index in indexes:
-            have = index.ids()
-            report.indexed[f"{url}/{index.name}"] = len(have)
-            if others := len(have - ids):
+            told = ids.compare(index.id_pages())
+            report.indexed[f"{url}/{index.name}"] = told.rows
+            if told.extra:
                 report.notes.append(
-                    f"{url}/{index.name} holds {others} frames that no ledger here names."
+                    f"{url}/{index.name} holds {told.extra} frames that no ledger here names."
                 )
-            if missing := len(ids - have):
+            if told.missing:
                 report.notes.append(
-                    f"{url}/{index.name} lacks {missing} of {len(ids)} frames. "
+                    f"{url}/{index.name} lacks {told.missing} of {len(ids)} frames. "
                     f"Type: python -m store index --index {url}"
                 )

@@ -6,7 +6,7 @@ was cut off finds what is left to do; the request itself lies in the data folder
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,8 +28,8 @@ from store.privacy import redaction
 from store.privacy.forget_answers import ForgottenKeys, forget_answers, texts_about
 from store.privacy.forget_plan import ForgetPlan, Request, RunPlan, plan, prepared
 from store.runs.data_folder import DataFolder
-from store.runs.ledger import LOCK, Ledger
-from store.runs.ledger_lines import ObservedVideo
+from store.runs.ledger import LOCK, LedgerLine
+from store.runs.ledger_lines import Forgotten, ObservedVideo
 from store.runs.rejudgements import judgement_files
 
 
@@ -195,15 +195,16 @@ def _rewrite(run: RunPlan, request: Request) -> None:
         lock.release()
 
 
-def remains(run: Ledger) -> list[str]:
-    """What is left in steps that the ledger says were emptied."""
-    emptied = {position for line in run.forgotten for position in line.positions}
-    lines: dict[int, list[ObservedVideo]] = {}
-    for line in (*run.openings, *run.steps):
-        lines.setdefault(line.position, []).append(line)
+def remains(records: Iterable[LedgerLine], forgotten: Sequence[Forgotten]) -> list[str]:
+    """What is left in steps that a ledger's own lines say were emptied."""
+    emptied = {position for line in forgotten for position in line.positions}
+    left, met = set[int](), set[int]()
+    for record in records if emptied else ():
+        if isinstance(record, ObservedVideo) and record.position in emptied:
+            met.add(record.position)
+            if redaction.emptied(record, record.video.id) != record:
+                left.add(record.position)
     return [
         f"step {position} was forgotten and still tells of its video"
-        for position in sorted(emptied)
-        if position not in lines
-        or any(redaction.emptied(line, line.video.id) != line for line in lines[position])
+        for position in sorted(left | emptied - met)
     ]

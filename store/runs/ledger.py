@@ -7,8 +7,11 @@ and said so (``append_only``).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Annotated, Literal
 
@@ -16,8 +19,10 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from store.errors import DamagedLedger, DataUnreadable, NewerSchema, StoreError
-from store.jsonl.append_only import LineWriter, committed, is_json
+from store.jsonl.append_only import LineWriter, committed, divide, is_json
 from store.jsonl.base_record import tell_fault
+from store.jsonl.hash_chain import ChainWalk, body_of, rewrite_lines
+from store.jsonl.line_stream import CommittedLines
 from store.jsonl.locks import NamedLock
 from store.runs.ledger_lines import (
     SCHEMA,
@@ -31,6 +36,7 @@ from store.runs.ledger_lines import (
     StepOpened,
 )
 from store.runs.ledger_site_lines import FeedBatch, SiteCheck
+from store.runs.line_order import LineOrder
 
 LOCK = "ledger.lock"
 LedgerLine = Annotated[
@@ -101,27 +107,87 @@ class RunSummary:
     problem: str | None = None
 
 
+class LedgerStream:
+    """The records of one ledger, one after the other, their order checked on the way.
+
+    Each look begins at the first line. All looks are at one open file, whatever takes its place
+    meanwhile; a later one may find more lines, since a ledger grows.
+    """
+
+    torn = 0
+    """Bytes of an unfinished last line, dropped; known once a look has come to the end."""
+
+    def __init__(self, path: Path, file: IO[bytes]) -> None:
+        self.path = path
+        self._file = file
+
+    def __iter__(self) -> Iterator[LedgerLine]:
+        """Give every record; raises as ``read``, at the line where the fault is."""
+        order = LineOrder(self.path)
+        for number, record in enumerate(self.as_they_stand(), 1):
+            order.check(number, record)
+            yield record
+
+    def as_they_stand(self) -> Iterator[LedgerLine]:
+        """Give every record, in whatever order they stand."""
+        lines, walk = CommittedLines(self._file), ChainWalk()
+        try:
+            self._file.seek(0)
+            for line in lines:
+                yield self._take(walk, line)
+        except OSError as error:
+            raise DataUnreadable(self.path, error.strerror or str(error)) from None
+        if not walk.lines:
+            raise DamagedLedger(self.path, 1, "nothing was committed to it.")
+        self.torn = lines.torn
+
+    def _take(self, walk: ChainWalk, line: bytes) -> LedgerLine:
+        if not walk.lines:
+            check_schema(self.path, body_of(line))
+        body, fault = walk.take(line)
+        record = parse_line(self.path, walk.lines, body)
+        if fault is not None:
+            raise DamagedLedger(self.path, walk.lines, fault)
+        return record
+
+
+@contextmanager
+def open_stream(path: Path) -> Iterator[LedgerStream]:
+    """Open a ledger, to take its records one by one; raises ``DataUnreadable``."""
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise DataUnreadable(path, error.strerror or str(error)) from None
+    with file:
+        yield LedgerStream(path, file)
+
+
 def read(path: Path) -> Ledger:
     """Read a whole ledger; raises ``DataUnreadable`` and ``NewerSchema``.
 
-    Raises ``DamagedLedger``, with the line counted from 1, where a committed line is no record, a
-    position comes twice or goes back, or lines stand in an impossible order.
+    Raises ``DamagedLedger``, with the line counted from 1, where a committed line is no record or
+    not as it was written, a position comes twice or goes back, or lines stand in an impossible
+    order.
     """
-    return parse(path, _read_bytes(path))
+    with open_stream(path) as stream:
+        return _gather(stream)
 
 
 def parse(path: Path, content: bytes) -> Ledger:
     """Make a ledger of the bytes that a file holds; raises as ``read``."""
-    records, torn = _parse_lines(path, content)
-    last = records[-1]
+    return _gather(LedgerStream(path, BytesIO(content)))
+
+
+def _gather(stream: LedgerStream) -> Ledger:
+    records = list(stream)
     return Ledger(
-        path=path,
-        started=_in_order(path, records),
+        path=stream.path,
+        started=next(record for record in records if isinstance(record, RunStarted)),
         resumes=tuple(record for record in records if isinstance(record, RunResumed)),
         steps=tuple(record for record in records if isinstance(record, Step)),
         faults=tuple(record for record in records if isinstance(record, Fault)),
-        finished=last if isinstance(last, RunFinished) else None,
-        torn=torn,
+        finished=next((record for record in records if isinstance(record, RunFinished)), None),
+        torn=stream.torn,
         forgotten=tuple(record for record in records if isinstance(record, Forgotten)),
         openings=tuple(record for record in records if isinstance(record, StepOpened)),
         checks=tuple(record for record in records if isinstance(record, SiteCheck)),
@@ -142,22 +208,8 @@ def read_each(paths: Iterable[Path], problems: list[str]) -> list[Ledger]:
 
 def read_lines(path: Path) -> tuple[list[LedgerLine], int]:
     """Read the records as they stand, and the bytes of a torn last line; raises as ``read``."""
-    return _parse_lines(path, _read_bytes(path))
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataUnreadable(path, error.strerror or str(error)) from None
-
-
-def _parse_lines(path: Path, content: bytes) -> tuple[list[LedgerLine], int]:
-    lines, torn = committed(content)
-    if not lines:
-        raise DamagedLedger(path, 1, "nothing was committed to it.")
-    check_schema(path, lines[0])
-    return [parse_line(path, number, line) for number, line in enumerate(lines, 1)], torn
+    with open_stream(path) as stream:
+        return list(stream.as_they_stand()), stream.torn
 
 
 def summarise(path: Path) -> RunSummary | None:
@@ -168,14 +220,16 @@ def summarise(path: Path) -> RunSummary | None:
     run_id = path.parent.name
     try:
         with path.open("rb") as file:
-            first = file.readline()
-            last = _last_line(file)
+            first = body_of(file.readline().removesuffix(b"\n"))
+            final = _final_line(file)
     except OSError as error:
         raise DataUnreadable(path, error.strerror or str(error)) from None
-    if last is None:
+    except ValidationError:
+        return _damaged(path)
+    if final is None:
         return None
     try:
-        started, final = _LINE.validate_json(first), _LINE.validate_json(last)
+        started = _LINE.validate_json(first)
     except ValidationError:
         return _damaged(path)
     if not isinstance(started, RunStarted) or started.schema_ > SCHEMA:
@@ -221,12 +275,13 @@ class LedgerWriter(LineWriter):
 
         Without it, an older reader would call them damage.
         """
-        lines, _ = committed(self.path.read_bytes())
-        started = _LINE.validate_json(lines[0]) if lines else None
+        lines, _ = divide(self.path.read_bytes())
+        bodies = list(map(body_of, lines))
+        started = _LINE.validate_json(bodies[0]) if lines else None
         if isinstance(started, RunStarted) and started.schema_ < SCHEMA:
             raised = started.model_copy(update={"schema_": SCHEMA})
-            head = raised.model_dump_json(by_alias=True).encode()
-            self._replace(b"".join(line + b"\n" for line in (head, *lines[1:])))
+            bodies[0] = raised.model_dump_json(by_alias=True).encode()
+            self._replace(rewrite_lines(lines, bodies, f"{datetime.now(UTC):%Y-%m-%d}"))
 
     def append(self, record: LedgerLine) -> None:
         """Commit one record; raises ``DataUnwritable``, and the next append is valid all the same.
@@ -247,15 +302,22 @@ class LedgerWriter(LineWriter):
         self._commit(b"".join(line + b"\n" for line in lines))
 
 
-def _last_line(file: IO[bytes]) -> bytes | None:
+def _final_line(file: IO[bytes]) -> LedgerLine | None:
+    """Return the last line, or the end of a run to which forgetting has added lines."""
     size = file.seek(0, os.SEEK_END)
     block = _TAIL
     while True:
         start = max(0, size - block)
         file.seek(start)
         lines, _ = committed(file.read())
-        if len(lines) > 1 or start == 0:  # the first of several may be cut at the block's edge
-            return lines[-1] if lines else None
+        last = None
+        for line in reversed(lines[1:] if start else lines):  # the first may be cut
+            record = _LINE.validate_json(line)
+            last = last or record
+            if not isinstance(record, Forgotten):
+                return record if isinstance(record, RunFinished) else last
+        if start == 0:
+            return last
         block *= 4
 
 
@@ -276,29 +338,3 @@ def check_schema(path: Path, line: bytes) -> None:
     schema = head.get("schema") if isinstance(head, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:
         raise NewerSchema(path, schema, SCHEMA)
-
-
-def _in_order(path: Path, records: Sequence[LedgerLine]) -> RunStarted:
-    started = records[0]
-    if not isinstance(started, RunStarted):
-        raise DamagedLedger(path, 1, "it does not start with run_started.")
-    position, opened = -1, None
-    for number, record in enumerate(records[1:], 2):
-        if isinstance(record, RunStarted):
-            raise DamagedLedger(path, number, "a second run_started.")
-        if isinstance(record, RunFinished) and number < len(records):
-            raise DamagedLedger(path, number + 1, "there are lines after run_finished.")
-        if not isinstance(record, ObservedVideo):
-            continue
-        if record.position <= position:
-            raise DamagedLedger(path, number, f"position {record.position} comes after {position}.")
-        closes = isinstance(record, Step) and record.position == opened
-        if opened is not None and not closes:
-            raise DamagedLedger(
-                path, number, f"position {record.position} comes before {opened} is closed."
-            )
-        if isinstance(record, Step):
-            position, opened = record.position, None
-        else:
-            opened = record.position
-    return started

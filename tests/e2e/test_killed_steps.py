@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from analysis.data.exposures import Views, from_ledger
+from analysis.data.exposures import Views, from_ledgers
 from store.runs.ledger import Ledger
 from tests.e2e.commands import only
 from tests.soak.killed_run import STAGES
@@ -95,8 +95,8 @@ def kill_and_compare(
 ) -> int:
     """Compare a killed run with the whole one; return how often it was killed."""
     broken, count = killed(tmp_path / "killed", seed, feed, kills)
-    same_columns(from_ledger(whole), from_ledger(broken))
-    same_requests(from_ledger(whole), from_ledger(broken), asked_anew(broken))
+    same_columns(from_ledgers([whole]), from_ledgers([broken]))
+    same_requests(from_ledgers([whole]), from_ledgers([broken]), asked_anew(broken))
     for one, other in zip(whole.steps, broken.steps, strict=True):
         assert other.reaction.action == one.reaction.action, one.position
         assert other.reaction.liked == one.reaction.liked, one.position

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analysis.data.run_columns import read_run
 from analysis.estimators.one_run import summarise
 from analysis.report.group_measures import measure
 from analysis.report.methods import methods
@@ -14,7 +15,7 @@ from analysis.report.report_inputs import read_runs
 from store.cli.output import ledger_lines
 from store.maintenance.verify import verify
 from store.runs.data_folder import DataFolder
-from store.runs.ledger import LedgerWriter, read
+from store.runs.ledger import LedgerWriter, open_stream
 from store.runs.ledger_site_lines import SiteCheck
 from tests.store.samples import START, finished, keep_run
 
@@ -32,12 +33,13 @@ def test_what_the_site_has_counted_otherwise_is_told(
         check = SiteCheck(at=START, position=4, compared=4, furthest_s=5.1, dwells=dwells)
         writer.append(check)
         writer.append(finished(4))
-    kept = read(path)
+    with open_stream(path) as stream:
+        shown = ledger_lines(stream)
     report = methods(measure(read_runs(data, [path], ["r1"]), np.random.default_rng(0)), 0)
     everyone = [
         "\n".join(verify(data).notes),
-        ledger_lines(kept),
-        "\n".join(summarise(kept, np.random.default_rng(0)).cautions),
+        shown,
+        "\n".join(summarise(read_run(path), np.random.default_rng(0)).cautions),
         "\n".join(report.cautions),
     ]
     assert [TOLD in words.lower() for words in everyone] == [bool(dwells)] * 4

@@ -11,7 +11,6 @@ from analysis.data.exposures import (
     NO,
     NONE,
     YES,
-    from_ledger,
     from_ledgers,
     table,
     without_repeats,
@@ -99,7 +98,7 @@ def test_repeats_count_and_can_be_left_out(tmp_path: Path) -> None:
         )
         for at in range(8)
     ]
-    views = from_ledger(ledger.read(made_results.write(tmp_path, made_results.started(), steps)))
+    views = from_ledgers([ledger.read(made_results.write(tmp_path, made_results.started(), steps))])
     assert views.eligible.tolist() == [True, True, False, *[True] * 5]
     new = without_repeats(views)
     assert np.flatnonzero(new.eligible).tolist() == [0, 1, 4]

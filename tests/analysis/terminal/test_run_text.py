@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analysis.data.run_columns import read_run
 from analysis.estimators.one_run import OneRun, summarise
 from analysis.terminal.run_text import render
 from store.jsonl.base_record import Record
-from store.runs import ledger
 from store.runs.ledger_lines import RunResumed, Windows
 from tests.analysis import made_results
 
@@ -18,7 +18,7 @@ RNG_SEED = 4
 
 def summary_of(folder: Path, lines: list[Record], finished: bool = True, **changes: Any) -> OneRun:
     path = made_results.write(folder, made_results.started(**changes), lines, finished)
-    return summarise(ledger.read(path), np.random.default_rng(RNG_SEED))
+    return summarise(read_run(path), np.random.default_rng(RNG_SEED))
 
 
 def answers_of(before: list[str], after: list[str]) -> list[Record]:
@@ -31,7 +31,9 @@ def answers_of(before: list[str], after: list[str]) -> list[Record]:
 
 
 def test_a_run_of_the_paper(tmp_path: Path) -> None:
-    summary = summarise(made_results.paper_run(tmp_path, 10, 25), np.random.default_rng(RNG_SEED))
+    summary = summarise(
+        read_run(made_results.paper_run(tmp_path, 10, 25).path), np.random.default_rng(RNG_SEED)
+    )
     assert (summary.before.judged, summary.before.yes, summary.before.share) == (50, 10, 20)
     assert (summary.after.judged, summary.after.yes, summary.after.share) == (50, 25, 50)
     assert summary.sway.value == pytest.approx(30)
@@ -140,7 +142,7 @@ def test_faults_and_resumes_are_told(tmp_path: Path) -> None:
 
 
 def test_the_summary_is_json_and_repeats_itself(tmp_path: Path) -> None:
-    run = made_results.paper_run(tmp_path, 0, 25)
+    run = read_run(made_results.paper_run(tmp_path, 0, 25).path)
     one, two = (json.dumps(summarise(run, np.random.default_rng(1)).as_dict()) for _ in range(2))
     assert one == two
     told = json.loads(one)
@@ -151,7 +153,9 @@ def test_the_summary_is_json_and_repeats_itself(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("width", [20, 60, 88, 200])
 def test_the_text_keeps_its_width_and_its_commands(tmp_path: Path, width: int) -> None:
-    summary = summarise(made_results.paper_run(tmp_path, 10, 25), np.random.default_rng(RNG_SEED))
+    summary = summarise(
+        read_run(made_results.paper_run(tmp_path, 10, 25).path), np.random.default_rng(RNG_SEED)
+    )
     command = "python -m store search 'bread'"
     told = render(summary, width, where="data/runs/r1", commands=[(command, "finds frames")])
     assert max(map(len, told.splitlines())) <= max(60, min(width, 100))
@@ -176,7 +180,7 @@ def test_shares_with_and_without_repeats_are_shown(tmp_path: Path) -> None:
     ]
     windows = Windows(before=10, after=10)
     path = made_results.write(tmp_path, made_results.started(windows=windows), steps)
-    summary = summarise(ledger.read(path), np.random.default_rng(0))
+    summary = summarise(read_run(path), np.random.default_rng(0))
     assert (summary.before.share, summary.after.share, summary.sway.value) == (20, 60, 40)
     told = summary.as_dict()["without_repeats"]
     assert (told["repeats_before"], told["repeats_after"]) == (0, 6)

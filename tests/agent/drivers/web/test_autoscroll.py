@@ -10,6 +10,7 @@ import pytest
 
 from agent.drivers.base import SiteAnswer
 from agent.drivers.web.driver import PlaywrightDriver
+from analysis.data.run_columns import read_run
 from analysis.estimators.one_run import summarise
 from tests.agent.drivers.web.test_live_pages import SPEED, on_skin
 from tests.agent.platforms.running import SLOW, check, watch
@@ -60,5 +61,5 @@ def test_a_run_on_a_feed_that_scrolls_is_right_and_says_so(tmp_path: Path, platf
     assert {move.moved for move in moves} == {1}
     (line,) = told.ledger.checks
     assert not line.disputes_run
-    cautions = summarise(told.ledger, np.random.default_rng(0)).cautions
+    cautions = summarise(read_run(told.ledger.path), np.random.default_rng(0)).cautions
     assert any("moved on by itself" in caution for caution in cautions)

@@ -56,6 +56,8 @@ class HashReport:
     notes: list[str] = field(default_factory=list)
     uncovered: dict[str, int] = field(default_factory=dict)
     """Files of caches and logs, which are under no hash, by their folder."""
+    rewritten: Counter[str] = field(default_factory=Counter)
+    """Lines that forgetting has changed or taken out, by day."""
 
 
 def check_hashes(data: DataFolder, frames: Container[str] = ()) -> HashReport:
@@ -79,10 +81,13 @@ def check_hashes(data: DataFolder, frames: Container[str] = ()) -> HashReport:
         unsealed += [name] if state == "unsealed" else []
         unknown += [name] if state == "unknown" else []
     report.uncovered = dict(sorted(passing.items()))
+    for day, lines in sorted(report.rewritten.items()):
+        report.notes.append(f"{count_of(lines, 'line')} rewritten on {day}, to forget something.")
     if unsealed:
-        report.notes.append(f"No hash tells of a change in {_named(unsealed)}: older files.")
+        what = "written by an older version, without hashes of their own or in part"
+        report.notes.append(f"{_named(unsealed)}: {what}.")
     if unknown:
-        report.notes.append(f"Nobody knows {_named(unknown)}: not feedsway's own.")
+        report.notes.append(f"{_named(unknown)}: nobody knows them, and nobody checks them.")
     return report
 
 
@@ -148,12 +153,8 @@ def check_lines(path: Path, report: HashReport) -> str:
                 _take(walk, held.pop(0).removesuffix(b"\n"), path, report)
     for line in divide(b"".join(held), walk.end)[0]:
         _take(walk, line, path, report)
-    for day, lines in sorted(walk.rewritten.items()):
-        report.notes.append(f"{path}: {count_of(lines, 'line')} rewritten on {day}, to forget.")
-    if walk.unsealed:
-        older = count_of(walk.unsealed, "line")
-        report.notes.append(f"{path}: {older} without a hash, of an older version.")
-    return "whole"
+    report.rewritten += walk.rewritten
+    return "unsealed" if walk.unsealed else "whole"
 
 
 def _take(walk: ChainWalk, line: bytes, path: Path, report: HashReport) -> None:

@@ -72,7 +72,8 @@ def test_a_killed_merge_loses_no_study_file(tmp_path: Path, writes: int, extende
         name: path.read_bytes() for name in files if (path := target.study_dir("s") / name).exists()
     }
     assert there.keys() == files.keys()
-    assert {name: strip_seal(there[name]) for name in files} == files
+    for name in ("study.toml", "draws.json"):
+        assert strip_seal(there[name]) == files[name]
 
 
 @pytest.mark.parametrize(

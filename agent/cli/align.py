@@ -142,7 +142,7 @@ def align(
     from agent.training import data_scaling, dpo
     from analysis.alignment.alignment_report import write
     from analysis.estimators.learning_curve import read
-    from store.privacy.derived_files import register
+    from store.privacy.derived_files import register, seal_derived
     from store.runs.data_folder import DataFolder
     from store.terminal.printing import counting
 
@@ -160,6 +160,7 @@ def align(
     asked = plan.scale.make_scorer(plan.judge)
     result = read(out, asked, plan.sizes, plan.seeds, margin)
     written = write(result, out)
+    seal_derived(DataFolder(data), out)
     if as_json:
         echo(json.dumps(written.as_dict(), indent=2))
         return

@@ -37,7 +37,7 @@ def eval_log(runs: tuple[str, ...], *, out: Path | None, data: Path) -> None:
     from store.errors import StoreError
     from store.frames.frame_store import FrameStore
     from store.jsonl.paths import is_name
-    from store.privacy.derived_files import register
+    from store.privacy.derived_files import register, seal_derived
     from store.runs.data_folder import DataFolder
 
     folder = DataFolder(data)
@@ -54,6 +54,7 @@ def eval_log(runs: tuple[str, ...], *, out: Path | None, data: Path) -> None:
             made += sum(1 for _ in logs.write(run))
         except StoreError as error:
             left_out.append(str(error))
+    seal_derived(folder, place)
     echo(f"{count_of(made, 'log')} of {count_of(len(ledgers), 'run')}: {place}")
     echo(f"Look at them: inspect view --log-dir {shlex.quote(str(place))}")
     for problem in left_out:

@@ -67,7 +67,7 @@ def film(
     from store.cli.options import bar
     from store.errors import DataUnwritable
     from store.jsonl.atomic import write_whole
-    from store.privacy.derived_files import register
+    from store.privacy.derived_files import register, seal_derived
     from store.runs.data_folder import DataFolder
 
     folder = DataFolder(data)
@@ -90,6 +90,7 @@ def film(
     except OSError as error:
         raise DataUnwritable(out, error.strerror or str(error)) from None
     echo(str(out))
+    seal_derived(folder, out)
     echo(f"{count_of(len(pair.positions), 'position')}. It shows what people have made.", err=True)
     if not blur:
         echo(

@@ -220,12 +220,13 @@ def _compare(draw: LabelDraw, ledgers: Sequence[Ledger], plan: LabelPlan) -> Ite
 
 def _hand_out(session: LabelSession, sheet: Path | None, studio: Path | None, again: str) -> None:
     from agent.evaluation.label_sheet import list_frames, write_sheet, write_studio_tasks
-    from store.privacy.derived_files import register
+    from store.privacy.derived_files import register, seal_derived
 
     frames = list_frames(session.list_cards())
     if sheet is not None:
         out = register(session.data, sheet, "sheet", frames=frames)
         page = write_sheet(session, out)
+        seal_derived(session.data, out)
         echo(
             f"Open {page} in a browser, answer, and save the answers. Then type: "
             f"{again} --import answers.csv",
@@ -234,6 +235,7 @@ def _hand_out(session: LabelSession, sheet: Path | None, studio: Path | None, ag
     if studio is not None:
         out = register(session.data, studio, "sheet", frames=frames)
         tasks = write_studio_tasks(session, out)
+        seal_derived(session.data, out)
         echo(
             f"Import {tasks} into a project of Label Studio, with the labelling interface beside "
             f"it. Then type: {again} --import export.json",

@@ -96,7 +96,7 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     from agent.models import find_capabilities
     from analysis.preference_pairs.pair_checks import PairChecks
     from store.jsonl.atomic import write_whole
-    from store.privacy.derived_files import register
+    from store.privacy.derived_files import register, seal_derived
     from store.results.preference_pairs import read_pairs
     from store.runs.data_folder import DataFolder
 
@@ -113,6 +113,7 @@ def pairs(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     figure = made.path.with_suffix(".png")
     register(folder, figure, "figures", frames=made.frames)
     write_whole(figure, found.figure(), sync=False)
+    seal_derived(folder, figure)
     exported = _export(folder, found, options) if options["folder"] else None
     if as_json:
         result = found.as_dict() | {"figure": str(figure), "exported": exported}

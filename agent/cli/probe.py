@@ -74,7 +74,7 @@ def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any)
     from analysis.preference_pairs.hallucination_figures import write
     from analysis.preference_pairs.hallucination_rates import misalignment
     from store.frames.frame_store import FrameStore
-    from store.privacy.derived_files import register
+    from store.privacy.derived_files import register, seal_derived
     from store.results.hallucination_probes import read_probes
     from store.results.preference_pairs import find_pairs
     from store.runs.data_folder import DataFolder
@@ -104,6 +104,7 @@ def probe(models: tuple[str, ...], *, data: Path, as_json: bool, **options: Any)
     shown = [line.frame for path in paths for line in read_probes(path).said]
     register(folder, out, "figures", frames=shown or [pair.source.frame for pair in pairs.pairs])
     pictures = write(found, FrameStore(folder.frames_dir), out)
+    seal_derived(folder, out)
     if as_json:
         result = {
             "pairs": str(pairs.path),

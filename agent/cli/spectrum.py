@@ -115,7 +115,7 @@ def spectrum(models: tuple[str, ...], *, data: Path, as_json: bool, **options: A
     """
     from analysis.spectrum.spectrum_report import write_spectrum
     from personas.values import value_set
-    from store.privacy.derived_files import register
+    from store.privacy.derived_files import register, seal_derived
     from store.runs.data_folder import DataFolder
 
     askings = _askings(models, options)
@@ -130,6 +130,7 @@ def spectrum(models: tuple[str, ...], *, data: Path, as_json: bool, **options: A
     out = options["out"] or retrieval.folder(folder) / "report"
     register(folder, out, "report", frames=retrieval.shown)
     written = write_spectrum(retrieval, kept, folder, out, datetime.now(UTC))
+    seal_derived(folder, out)
     if as_json:
         echo(json.dumps(written.as_dict(), indent=2))
         return

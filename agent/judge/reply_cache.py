@@ -23,7 +23,7 @@ from agent.errors import Filtered
 from agent.models.base import Model, Question, Reply, WrappedModel, question_key
 from agent.models.paid_calls import CappedAccounts
 from personas import strategies
-from store.jsonl.atomic import write_whole
+from store.jsonl.file_seal import check_seal, write_sealed
 from store.jsonl.mirrors import fetch_missing
 from store.untrusted.json_files import parse_json
 
@@ -49,7 +49,7 @@ class ReplyFiles:
             return
         path = self._shared(key) if fit else self._own(key)
         fields = {**vars(reply), "frames": question.frame_hashes}
-        write_whole(path, json.dumps(fields).encode())
+        write_sealed(path, json.dumps(fields).encode())
 
     def _shared(self, key: str) -> Path:
         return self._folder / key[:2] / f"{key}.json"
@@ -69,7 +69,8 @@ def _read(path: Path) -> Reply | None:
     """Return a kept reply; one that is not there or is damaged is asked for again."""
     try:
         fetch_missing(path)
-        fields = parse_json(path.read_bytes())
+        content = path.read_bytes()
+        fields = parse_json(content) if check_seal(content) != "changed" else None
         if not isinstance(fields, dict):
             return None
         fields.pop("frames", None)

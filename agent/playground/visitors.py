@@ -18,6 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agent.playground.errors import DamagedState, FolderUnwritable, SettingsChanged, VisitorBusy
 from agent.playground.recommend import History, Settings, Shelf, next_batch
+from store.jsonl.append_only import divide
+from store.jsonl.hash_chain import ChainWalk, seal_line
 
 SCHEMA = 1
 STILL_ON = (None, "pagehide")
@@ -78,6 +80,7 @@ class Visitor:
         self._batches: list[tuple[int, ...]] = []
         self._views: dict[int, dict[str, WatchReport]] = {}
         self._liked: set[str] = set()
+        self._chain = ChainWalk()
         self._lock = FileLock(path.with_suffix(".lock"), blocking=False)
         try:
             self._lock.acquire()
@@ -178,11 +181,14 @@ class Visitor:
         lines = _whole_lines(self._path)
         if not lines:
             self._write({"visitor": self._header()})
-        for number, line in enumerate(lines, start=1):
+        for line in lines:
+            body, fault = self._chain.take(line)
             try:
-                self._replay(json.loads(line))
+                if fault is not None:
+                    raise ValueError(fault)
+                self._replay(json.loads(body))
             except (ValueError, KeyError, TypeError) as error:
-                raise DamagedState(self._path, number) from error
+                raise DamagedState(self._path, self._chain.lines) from error
 
     def _header(self) -> dict[str, Any]:
         catalogue = self._shelf.catalogue.fingerprint
@@ -219,8 +225,10 @@ class Visitor:
     def _write(self, line: dict[str, Any]) -> None:
         """Append a line; once this returns, killing the process does not lose it."""
         try:
+            sealed, _ = seal_line(json.dumps(line, separators=(",", ":")).encode(), self._chain.end)
             with self._path.open("ab") as file:
-                file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+                file.write(sealed + b"\n")
+            self._chain.take(sealed)
         except OSError as error:
             raise FolderUnwritable(self._path, "--state", error.strerror or str(error)) from error
 
@@ -251,12 +259,12 @@ class Visitors:
 
 
 def _whole_lines(path: Path) -> list[bytes]:
-    """Lines that end. What follows the last of them was torn off by a kill and is dropped."""
+    """Lines that were written whole. What a kill tore off after the last of them is dropped."""
     if not path.exists():
         return []
     content = path.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
+    lines, torn = divide(content)
+    if torn:
         with path.open("r+b") as file:
-            file.truncate(whole)
-    return content[:whole].splitlines()
+            file.truncate(len(content) - torn)
+    return lines

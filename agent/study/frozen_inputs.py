@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from agent.errors import StudyChanged
 from agent.run_config import FrozenValue
+from agent.study.matrix import read_whole
 from agent.study.study_file import BadStudy, StudyDeclaration
 from personas.library import find
 from personas.persona import Persona
@@ -34,7 +35,7 @@ class FrozenStudy(FrozenValue):
 def read_frozen(folder: Path) -> FrozenStudy:
     """Return what a study froze; nothing where it was not begun."""
     path = folder / FROZEN
-    return FrozenStudy.model_validate_json(path.read_bytes()) if path.exists() else FrozenStudy()
+    return read_whole(TypeAdapter(FrozenStudy), path) if path.exists() else FrozenStudy()
 
 
 def freeze_study(declared: StudyDeclaration, kept: FrozenStudy, file: Path) -> FrozenStudy:

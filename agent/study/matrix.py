@@ -19,8 +19,8 @@ from pydantic import TypeAdapter, ValidationError
 from agent.errors import BadConfig
 from agent.run_config import Arm, FrozenValue
 from agent.study.study_file import StudyDeclaration
-from store.jsonl.atomic import write_whole
 from store.jsonl.base_record import tell_fault
+from store.jsonl.file_seal import CHANGED, check_seal, write_sealed
 from store.runs.shards import Shard
 
 T = TypeVar("T")
@@ -183,14 +183,19 @@ def read_draws(path: Path) -> list[StudyCell]:
 
 def read_whole(kind: TypeAdapter[T], path: Path) -> T:
     """Read a study's own file; where it is damaged (``BadConfig``), nothing is drawn anew."""
+    content = path.read_bytes()
     try:
-        return kind.validate_json(path.read_bytes())
+        made = kind.validate_json(content)
+        fault = CHANGED if check_seal(content) == "changed" else None
     except ValidationError as error:
+        fault = f"{tell_fault(error)}."
+    if fault is not None:
         raise BadConfig(
-            f"{path} is damaged: {tell_fault(error)}. Put it back from a backup. "
+            f"{path} is damaged: {fault} Put it back from a backup. "
             "Type: python -m store restore BACKUP.tar --data NEW_FOLDER"
-        ) from None
+        )
+    return made
 
 
 def write_draws(path: Path, cells: list[StudyCell]) -> None:
-    write_whole(path, _CELLS.dump_json(cells, indent=1))
+    write_sealed(path, _CELLS.dump_json(cells, indent=1))

@@ -13,7 +13,7 @@ from agent.study.conductor import Study, configure_cell
 from agent.study.frozen_inputs import FROZEN, freeze_study, read_frozen
 from agent.study.matrix import draw, read_draws, read_whole, write_draws
 from agent.study.study_file import StudyDeclaration, check_extends, load_study
-from store.jsonl.atomic import write_whole
+from store.jsonl.file_seal import strip_seal, write_sealed
 from store.runs.data_folder import DataFolder
 
 FILE, DRAWS, OCCURRENCES = "study.toml", "draws.json", "occurrences.json"
@@ -42,9 +42,9 @@ def prepare_study(
 def keep_study(study: Study, file: Path) -> None:
     """Write what is frozen, the draws and the study file, before anything runs."""
     home = study.folder
-    write_whole(home / FROZEN, study.frozen.model_dump_json(indent=1).encode())
+    write_sealed(home / FROZEN, study.frozen.model_dump_json(indent=1).encode())
     write_draws(home / DRAWS, list(study.cells))
-    write_whole(home / FILE, file.read_bytes())
+    write_sealed(home / FILE, strip_seal(file.read_bytes()))
 
 
 def read_study(data: DataFolder, folder: Path) -> Study:
@@ -62,7 +62,7 @@ def replicates_for(declared: StudyDeclaration, folder: Path, occurrence: str) ->
     if occurrence not in known:
         drawn = max((cell.replicate for cell in read_draws(folder / DRAWS)), default=0)
         known[occurrence] = max(declared.matrix.replicates, drawn + 1 if drawn else 0)
-        write_whole(folder / OCCURRENCES, _OCCURRENCES.dump_json(known, indent=1))
+        write_sealed(folder / OCCURRENCES, _OCCURRENCES.dump_json(known, indent=1))
     return known[occurrence]
 
 

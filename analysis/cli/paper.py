@@ -55,7 +55,7 @@ def paper(
     from analysis.paper.paper_tables import write_paper_tables
     from analysis.report.report_inputs import is_study, nearest_names, read_study
     from analysis.spectrum.spectrum_report import read_spectrum
-    from store.privacy.derived_files import register
+    from store.privacy.derived_files import register, seal_derived
     from store.runs.data_folder import DataFolder
 
     folder = DataFolder(data)
@@ -75,6 +75,7 @@ def paper(
     material = replace(material, null_runs=null_runs, command=command)
     place = register(folder, out or folder.studies_dir / study / "paper", "report")
     written = write_paper_tables(material, findings, place, drawn["seed"], datetime.now(UTC))
+    seal_derived(folder, place)
     if as_json_:
         echo(json.dumps(written.as_dict(), indent=2))
         return

@@ -63,7 +63,7 @@ def report(
         read_runs,
         read_study,
     )
-    from store.privacy.derived_files import register
+    from store.privacy.derived_files import register, seal_derived
     from store.runs.data_folder import DataFolder
 
     folder = DataFolder(data)
@@ -89,6 +89,7 @@ def report(
     runs += histories if runs else []
     out = register(folder, out or home / "report", "report", runs=runs)
     make(material, out, given["seed"], given["as_json_"])
+    seal_derived(folder, out)
     _note_test(material, home)
 
 

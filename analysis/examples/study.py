@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from store.frames.frame_store import FrameStore, describe
-from store.jsonl.atomic import write_whole
+from store.jsonl.file_seal import write_sealed
 from store.runs import ledger
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
@@ -103,7 +103,7 @@ def write_example(folder: Path, seed: int = 7) -> DataFolder:
     rng = np.random.default_rng(seed)
     pictures = _pictures(FrameStore(data.frames_dir), rng)
     home = data.studies_dir / STUDY
-    write_whole(home / "study.toml", _FILE.encode(), sync=False)
+    write_sealed(home / "study.toml", _FILE.encode())
     cells = [
         {
             "platform": "example",
@@ -117,7 +117,7 @@ def write_example(folder: Path, seed: int = 7) -> DataFolder:
         for slot, persona in enumerate(PERSONAS, 1)
         for arm in ("treatment", "passive")
     ]
-    write_whole(home / "draws.json", json.dumps(cells).encode(), sync=False)
+    write_sealed(home / "draws.json", json.dumps(cells).encode())
     for cell in cells:
         persona, arm, slot = str(cell["persona"]), str(cell["arm"]), int(str(cell["slot"]))
         cut = 80 if (persona, arm) == ("pia", "passive") else None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.errors import BadStudyFolder
+from store.jsonl.file_seal import CHANGED, check_seal
 from store.runs.study_looks import read_looks
 from store.untrusted.size_limits import BadToml, read_toml
 
@@ -95,6 +96,8 @@ def _declared_looks(data: Mapping[str, Any]) -> int:
 def _toml(path: Path) -> Mapping[str, Any]:
     try:
         told = read_toml(path)
+        if check_seal(path.read_bytes()) == "changed":
+            raise BadToml(CHANGED)
         test = told.get("test", {})
         if not isinstance(test, dict) or isinstance(test.get("alpha", 0.05), str | list | dict):
             raise BadToml("its test is none")
@@ -109,7 +112,10 @@ def _planned(path: Path) -> tuple[Planned, ...]:
         return ()
     names = ("platform", "strategy", "model", "replicate", "persona", "arm")
     try:
-        cells = json.loads(path.read_bytes())
+        content = path.read_bytes()
+        if check_seal(content) == "changed":
+            raise ValueError(CHANGED)
+        cells = json.loads(content)
         return tuple(
             Planned(
                 **{name: cell[name] for name in names},

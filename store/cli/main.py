@@ -149,7 +149,7 @@ def search(text: str | None, image: Path | None, root: Path, **options: Any) -> 
 def _tell(hits: Sequence[Hit], data: DataFolder, *, as_json: bool, sheet: Path | None) -> None:
     from store.cli import output
     from store.frames.frame_store import FrameStore
-    from store.privacy.derived_files import register
+    from store.privacy.derived_files import register, seal_derived
 
     frames = FrameStore(data.frames_dir)
     if as_json:
@@ -161,6 +161,7 @@ def _tell(hits: Sequence[Hit], data: DataFolder, *, as_json: bool, sheet: Path |
     if sheet is not None and hits:
         register(data, sheet, "sheet", frames=[hit.entry.sha256 for hit in hits])
         output.write_sheet(hits, frames, sheet)
+        seal_derived(data, sheet)
         echo(f"Wrote {sheet}", err=True)
 
 

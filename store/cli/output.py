@@ -184,6 +184,8 @@ def report_lines(report: VerifyReport) -> str:
         f"{count_of(report.orphans, 'frame')} that no ledger names, "
         f"{len(report.temporary)} temporary files left behind",
         *(f"  {path}" for path in report.temporary),
+        f"{count_of(report.files, 'file')} under a hash; not checked, as caches and logs: "
+        + (", ".join(f"{name} ({files})" for name, files in report.uncovered.items()) or "none"),
         *(f"Note: {note}" for note in report.notes),
     ]
     for problem in report.problems:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from store.errors import DataUnwritable, StoreError
+from store.jsonl.file_seal import check_seal, seal
 from store.privacy.person_names import Names, plain
 from store.runs import ledger
 from store.runs.data_folder import DataFolder
@@ -113,13 +114,16 @@ def key_of(path: Path) -> bytes:
         if not path.exists():
             made = path.with_name(f".{path.name}.{os.getpid()}.tmp")
             descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_hex(32))
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(seal(secrets.token_hex(32).encode()))
                 file.flush()
                 os.fsync(descriptor)
             with suppress(FileExistsError):  # of two programs at once, the first one counts
                 path.hardlink_to(made)
             made.unlink()
-        return bytes.fromhex(path.read_text())
+        content = path.read_bytes()
+        if check_seal(content) == "changed":
+            raise ValueError("it is damaged; restore it from a copy")
+        return bytes.fromhex(content.decode())
     except (OSError, ValueError) as error:
         raise DataUnwritable(path, str(error)) from None

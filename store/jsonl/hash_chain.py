@@ -151,6 +151,12 @@ class ChainWalk:
     def take(self, line: bytes) -> tuple[bytes, str | None]:
         """Take the next line in; return its body, and what is wrong with it."""
         self.lines += 1
+        if (found := _SALTED.fullmatch(line, max(0, len(line) + _SALT_AT))) and self._ends:
+            body = line[:_SALT_AT] + b"}"  # as nearly all lines are
+            if _hash(self.end, _hash(found[1], body)) == found[2]:
+                self.end = found[2]
+                self._ends = (self.end,)
+                return body, None
         body, seal = split_line(line)
         if seal is None:
             return body, self._take_unsealed(line)
@@ -164,7 +170,8 @@ class ChainWalk:
         return body, None if seal.intact else "it was rewritten, and has changed since."
 
     def _take_unsealed(self, line: bytes) -> str | None:
-        if self.unsealed == self.lines - 1 and not looks_sealed(line):
+        sealed = looks_sealed(line) or ends_in_seal(line)
+        if self.unsealed == self.lines - 1 and not sealed:
             self.unsealed += 1
             self._prefix.update(line + b"\n")
             self.end = self._prefix.hexdigest().encode()

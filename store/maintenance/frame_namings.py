@@ -76,6 +76,9 @@ class FrameNamings:
             rows = self._by_frame[start:stop].tolist()
             yield _told(self._known[place]), [self._naming(row) for row in rows]
 
+    def __contains__(self, sha256: object) -> bool:
+        return isinstance(sha256, str) and not self.count_unnamed([sha256])
+
     def count_unnamed(self, frames: Iterable[str]) -> int:
         """Count those that no step names; a text that is no SHA-256 is one of them."""
         unnamed, rest = 0, iter(frames)

@@ -13,6 +13,7 @@ from pathlib import Path
 from store.errors import DataUnreadable, DataUnwritable, MergeRefused, StoreError
 from store.jsonl.append_only import divide
 from store.jsonl.atomic import write_whole
+from store.jsonl.file_seal import seal, strip_seal
 from store.jsonl.hash_chain import reseal
 from store.jsonl.locks import LockHeld, NamedLock, byte_lock, holder, signature
 from store.jsonl.paths import path_within
@@ -98,6 +99,8 @@ class MergeTarget:
 
     def write(self, name: str, content: bytes) -> bool:
         """Write a file whole where it differs; tell whether it did. Raises ``DataUnwritable``."""
+        if name.endswith((".json", ".toml")):
+            content = seal(content)
         if self.read(name) == content:
             return False
         path = self.data.root / name
@@ -124,7 +127,7 @@ class MergeTarget:
             return
         if mine is None or instead:
             self.write(name, theirs)
-        elif mine != theirs:
+        elif strip_seal(mine) != strip_seal(theirs):
             self.summary.conflicts.append(f"{source.root / name} differs from what is here")
 
     def bring_file(self, source: DataFolder, name: str, *, instead: bool = False) -> None:

@@ -23,6 +23,7 @@ from store.index.entries import entry_id
 from store.index.entry_ids import EntryIds
 from store.jsonl.atomic import TEMPORARY
 from store.maintenance.frame_namings import FrameNaming, FrameNamings, RunNamings
+from store.maintenance.hash_checks import check_database, check_hashes
 from store.privacy import derived_files, forget
 from store.runs import ledger
 from store.runs.canary_log import find_canary_damage
@@ -60,6 +61,10 @@ class VerifyReport:
     """Files left behind by killed writers, safe to delete while nothing runs."""
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    files: int = 0
+    """Files that are under a hash."""
+    uncovered: dict[str, int] = field(default_factory=dict)
+    """Files of caches and logs, which are under none, by their folder."""
 
     @property
     def sound(self) -> bool:
@@ -97,6 +102,7 @@ def verify(
     named = FrameNamings(kept.namings)
     _check_frames(report, data, named, progress)
     _check_derived(report, data, named, kept.forgotten)
+    _check_hashes(report, data, named)
     _check_index(report, data, kept.ids)
     if url is not None:
         _check_server(report, data, kept.ids, url)
@@ -249,6 +255,17 @@ def _check_derived(
         _found(report, path, what, f"Make it again, or type: rm -r {path}")
 
 
+def _check_hashes(report: VerifyReport, data: DataFolder, frames: FrameNamings) -> None:
+    """Every file is as it was written; what was told of one already is not told again."""
+    found = check_hashes(data, frames)
+    report.files, report.uncovered = found.files, found.uncovered
+    report.notes += found.notes
+    known = {problem.where for problem in report.problems}
+    for path, what in found.faults:
+        if str(path) not in known:
+            _found(report, path, what, "Restore it from a copy, or make it again.")
+
+
 def _check_index(report: VerifyReport, data: DataFolder, ids: EntryIds) -> None:
     """Every embedded index opens, and holds frames that ledgers name.
 
@@ -259,6 +276,8 @@ def _check_index(report: VerifyReport, data: DataFolder, ids: EntryIds) -> None:
     rebuild = "Nothing is lost. Type: python -m store index --rebuild"
     for index in embedded(data):
         where = data.index_dir / index.name
+        if (fault := check_database(where / "chroma.sqlite3")) is not None:
+            _found(report, where, f"SQLite finds it damaged ({fault})", rebuild)
         try:
             told = ids.compare(index.id_pages())
         except (IndexLocked, DataUnwritable) as error:

@@ -16,8 +16,8 @@ from typing import Literal
 from pydantic import ValidationError
 
 from store.errors import DataUnwritable, FolderInUse
-from store.jsonl.atomic import write_whole
 from store.jsonl.base_record import Record
+from store.jsonl.file_seal import write_sealed
 from store.runs.data_folder import DataFolder
 
 DerivedKind = Literal["sheet", "figures", "report", "export", "training"]
@@ -55,6 +55,8 @@ class DerivedEntry(Record):
     runs: tuple[str, ...] = ()
     frames: tuple[str, ...] = ()
     """SHA-256 of pictures; with neither runs nor frames it may hold anything."""
+    sha256: dict[str, str] | None = None
+    """Of each file, by its name in the folder; ``None`` of what was not finished."""
 
     def place(self, data: DataFolder) -> Path:
         """Return where it lies, of a data folder that may have been moved or copied since."""
@@ -116,10 +118,48 @@ def register(
         frames=tuple(sorted(made_of[1])) if known else (),
     )
     try:
-        write_whole(entry, told.model_dump_json().encode())
+        write_sealed(entry, told.model_dump_json().encode())
     except OSError as error:
         raise DataUnwritable(entry, error.strerror or str(error)) from None
     return path
+
+
+def seal_derived(data: DataFolder, path: Path) -> None:
+    """Note the hashes of what was made, once it is whole; raises ``DataUnwritable``."""
+    place = path.expanduser().absolute()
+    if not place.is_relative_to(data.root.absolute()):
+        return
+    entry = _entry_path(data, str(place.relative_to(data.root.absolute())))
+    if (told := _read(entry)) is None:
+        return
+    try:
+        hashes = {name: _digest(file) for name, file in _files(place).items()}
+        write_sealed(entry, told.model_copy(update={"sha256": hashes}).model_dump_json().encode())
+    except OSError as error:
+        raise DataUnwritable(entry, error.strerror or str(error)) from None
+
+
+def find_changes(data: DataFolder, entry: DerivedEntry) -> Iterator[str]:
+    """Tell what of a derived thing is not as it was made, by its files' names."""
+    here = _files(entry.place(data))
+    for name, digest in (entry.sha256 or {}).items():
+        if name not in here:
+            yield f"{name or 'it'} is missing"
+        elif _digest(here[name]) != digest:
+            yield f"{name or 'it'} was changed since it was made"
+
+
+def _files(place: Path) -> dict[str, Path]:
+    """Return the files of a thing by their names in it; a thing that is one file has none."""
+    if not place.is_dir():
+        return {"": place} if place.is_file() else {}
+    found = (path for path in sorted(place.rglob("*")) if path.is_file() and not path.is_symlink())
+    return {path.relative_to(place).as_posix(): path for path in found}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def adopt(data: DataFolder, entry: DerivedEntry) -> bool:
@@ -142,7 +182,7 @@ def adopt(data: DataFolder, entry: DerivedEntry) -> bool:
     if both == old:
         return False
     try:
-        write_whole(place, both.model_dump_json().encode())
+        write_sealed(place, both.model_dump_json().encode())
     except OSError as error:
         raise DataUnwritable(place, error.strerror or str(error)) from None
     return True

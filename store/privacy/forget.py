@@ -21,8 +21,9 @@ from store.errors import (
     RunLocked,
 )
 from store.frames.frame_store import FrameStore
-from store.jsonl.atomic import sync_folder, write_whole
+from store.jsonl.atomic import sync_folder
 from store.jsonl.base_record import tell_fault
+from store.jsonl.file_seal import write_sealed
 from store.jsonl.locks import LockHeld, NamedLock, holder
 from store.privacy import redaction
 from store.privacy.forget_answers import ForgottenKeys, forget_answers, texts_about
@@ -92,7 +93,7 @@ def forget(
     _refuse_copies(data, todo, request)
     made(todo)
     try:
-        write_whole(data.forgetting, request.model_dump_json().encode())
+        write_sealed(data.forgetting, request.model_dump_json().encode())
         return _carry_out(data, request, todo)
     except OSError as error:
         raise DataUnwritable(data.root, error.strerror or str(error)) from None

@@ -20,8 +20,8 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from store.errors import StoreError
-from store.jsonl.atomic import write_whole
 from store.jsonl.base_record import Record
+from store.jsonl.file_seal import check_seal, write_sealed
 from store.runs.ledger_lines import Judgement
 from store.runs.run_provenance import Provenance
 from store.untrusted.clean_fields import ForeignText
@@ -123,7 +123,7 @@ def name(size: int, seed: int) -> str:
 
 def keep(path: Path, record: Record) -> None:
     """Write a record whole."""
-    write_whole(path, record.model_dump_json(indent=1).encode())
+    write_sealed(path, record.model_dump_json(indent=1).encode())
 
 
 def recall(path: Path, kind: type[_Kept]) -> _Kept | None:
@@ -135,7 +135,10 @@ def recall(path: Path, kind: type[_Kept]) -> _Kept | None:
         It is there but makes no sense.
     """
     try:
-        return kind.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
+        if check_seal(content) == "changed":
+            raise BadLadder(path)
+        return kind.model_validate_json(content)
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:

@@ -15,8 +15,8 @@ from typing import Literal
 from pydantic import ValidationError
 
 from store.errors import DataUnreadable, DataUnwritable
-from store.jsonl.atomic import write_whole
 from store.jsonl.base_record import Record
+from store.jsonl.file_seal import CHANGED, check_seal, write_sealed
 from store.jsonl.paths import FrameHash, PathName, path_within
 from store.runs.data_folder import DataFolder
 
@@ -150,7 +150,7 @@ def keep(retrieval: Retrieval, data: DataFolder) -> Path:
 def write_retrieval(retrieval: Retrieval, path: Path) -> None:
     """Write a retrieval to its file; raises ``DataUnwritable``."""
     try:
-        write_whole(path, retrieval.model_dump_json(indent=1).encode())
+        write_sealed(path, retrieval.model_dump_json(indent=1).encode())
     except OSError as error:
         raise DataUnwritable(path, error.strerror or str(error)) from None
 
@@ -158,7 +158,10 @@ def write_retrieval(retrieval: Retrieval, path: Path) -> None:
 def read_retrieval(path: Path) -> Retrieval:
     """Read a retrieval; raises ``DataUnreadable``."""
     try:
-        return Retrieval.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
+        if check_seal(content) == "changed":
+            raise DataUnreadable(path, CHANGED)
+        return Retrieval.model_validate_json(content)
     except OSError as error:
         raise DataUnreadable(path, error.strerror or str(error)) from None
     except ValidationError as error:

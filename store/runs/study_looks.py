@@ -12,8 +12,8 @@ from typing import TypeVar
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from store.errors import DamagedLedger
-from store.jsonl.atomic import write_whole
 from store.jsonl.base_record import Record, tell_fault
+from store.jsonl.file_seal import CHANGED, check_seal, write_sealed
 
 Read = TypeVar("Read", bound=Record)
 SITTING_SEED = 1_983
@@ -68,18 +68,21 @@ def keep_tested(folder: Path, tested: TestedSize) -> None:
     """Note that a study was tested at a size, once for each size."""
     known = read_tested(folder)
     if tested.cells not in {one.cells for one in known}:
-        write_whole(folder / TESTED, _TESTED.dump_json((*known, tested), indent=1))
+        write_sealed(folder / TESTED, _TESTED.dump_json((*known, tested), indent=1))
 
 
 def _read(path: Path, kind: TypeAdapter[tuple[Read, ...]]) -> tuple[Read, ...]:
     if not path.exists():
         return ()
+    content = path.read_bytes()
+    if check_seal(content) == "changed":
+        raise DamagedLedger(path, 1, CHANGED)
     try:
-        return kind.validate_json(path.read_bytes())
+        return kind.validate_json(content)
     except ValidationError as error:
         raise DamagedLedger(path, 1, tell_fault(error)) from None
 
 
 def keep_look(folder: Path, look: StudyLook) -> None:
     """Add a look to those of a study, on the disk when this returns."""
-    write_whole(folder / LOOKS, _LOOKS.dump_json((*read_looks(folder), look), indent=1))
+    write_sealed(folder / LOOKS, _LOOKS.dump_json((*read_looks(folder), look), indent=1))

@@ -18,9 +18,14 @@ def unseal_lines(path: Path) -> list[bytes]:
     return [_SEAL.sub(b"}", line) for line in path.read_bytes().splitlines()]
 
 
+def read_plain(path: Path) -> bytes:
+    """Return a file of lines as it was before there were seals."""
+    return b"".join(line + b"\n" for line in unseal_lines(path))
+
+
 def unseal(path: Path) -> None:
     """Make an older file of it, whose lines have no seals."""
-    path.write_bytes(b"".join(line + b"\n" for line in unseal_lines(path)))
+    path.write_bytes(read_plain(path))
 
 
 def refit(path: Path) -> None:

@@ -57,7 +57,7 @@ class JournalReader:
 
     def __init__(self, path: Path) -> None:
         self._name = f"{path.parent.name}/{path.name}"
-        self.lines = 0
+        self._walk = ChainWalk()
         self.unreadable: list[UnreadableLine] = []
         self.lost = 0
         """Those included that are not told one by one."""
@@ -65,32 +65,30 @@ class JournalReader:
         """Whether a lost line may have been a pause, a wall or an open breaker."""
 
     def read(self, lines: Iterable[bytes]) -> list[AnyEvent]:
-        return [event for line in lines if (event := self._read(line)) is not None]
+        """Read further lines as they stand in the file; what was changed is lost as well."""
+        return [event for _, event in self.read_lines(lines)]
 
-    def read_sealed(self, lines: Iterable[bytes]) -> Iterator[tuple[bytes, AnyEvent]]:
-        """Read a journal from its first line on; one that was changed cannot be read either."""
-        walk = ChainWalk()
+    def read_lines(self, lines: Iterable[bytes]) -> Iterator[tuple[bytes, AnyEvent]]:
+        """Yield those that can be read, each without its seal, and as an event."""
         for line in lines:
-            body, fault = walk.take(line)
-            if (event := self._read(body, fault)) is not None:
-                yield body, event
-
-    def _read(self, line: bytes, fault: str | None = None) -> AnyEvent | None:
-        self.lines += 1
-        try:
-            event = parse_event(line)
-        except ValidationError as error:
-            event, fault = None, f"{tell_fault(error)}."
-        if fault is not None:
-            self._lose(line, fault)
-        return event if fault is None else None
+            body, fault = self._walk.take(line)
+            try:
+                event = parse_event(body)
+                if fault is None:
+                    yield body, event
+            except ValidationError as error:
+                fault = f"{tell_fault(error)}."
+            if fault is not None:
+                self._lose(body, fault)
 
     def _lose(self, line: bytes, problem: str) -> None:
         self.lost += 1
         kind = _KIND.search(line)
         self.may_hold |= kind is None or kind[1] not in _HARMLESS
         if len(self.unreadable) < SHOWN:
-            one = UnreadableLine(file=self._name, line=self.lines, problem=problem, command=MEND)
+            one = UnreadableLine(
+                file=self._name, line=self._walk.lines, problem=problem, command=MEND
+            )
             self.unreadable.append(one)
 
     def summary(self) -> str | None:
@@ -107,7 +105,7 @@ class JournalReader:
 def read_journal(path: Path) -> tuple[list[AnyEvent], JournalReader]:
     """Read what can be read of a journal; raises ``DataUnreadable`` where nothing can."""
     reader = JournalReader(path)
-    return [event for _, event in reader.read_sealed(divide(_content(path))[0])], reader
+    return reader.read(divide(_content(path))[0]), reader
 
 
 def mend_journal(path: Path, at: datetime) -> Path | None:
@@ -122,7 +120,7 @@ def mend_journal(path: Path, at: datetime) -> Path | None:
     reader = JournalReader(path)
     readable, state = [], State()
     lines = divide(content)[0]
-    for line, event in reader.read_sealed(lines):
+    for line, event in reader.read_lines(lines):
         readable.append(line)
         state.apply_event(event)
     if not reader.lost:

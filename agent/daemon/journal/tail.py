@@ -18,7 +18,8 @@ from agent.daemon.journal.run_tally import QUARTER_S, RunTally
 from agent.daemon.journal.state import State
 from agent.daemon.machine_clock import OF_THE_MACHINE
 from store.errors import DataUnreadable, StoreError
-from store.jsonl.append_only import committed
+from store.jsonl.append_only import divide
+from store.jsonl.hash_chain import body_of
 from store.runs.data_folder import LEDGER, DataFolder
 
 SHOWN = 20
@@ -56,7 +57,10 @@ class GrowingFile:
         self._offset = 0
 
     def more(self) -> tuple[list[bytes], bool]:
-        """Return lines committed since the last call, and whether the file was replaced since."""
+        """Return lines committed since the last call, and whether the file was replaced since.
+
+        The lines are as they stand, with their seals.
+        """
         try:
             found = self.path.stat()
         except (FileNotFoundError, NotADirectoryError):
@@ -72,7 +76,7 @@ class GrowingFile:
         with self.path.open("rb") as file:
             file.seek(self._offset)
             raw = file.read()
-        lines, torn = committed(raw)
+        lines, torn = divide(raw)
         self._offset += len(raw) - torn
         self._file = seen
         return lines, replaced
@@ -168,5 +172,5 @@ class Ledgers:
             tally = RunTally(name, file.path)
             self._files[name] = file, tally
         for line in lines:
-            tally.add_line(line)
+            tally.add_line(body_of(line))
         return tally

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import platform
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +17,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from store.cli.main import main
 from store.errors import NewerSchema, NothingToForget, RunLocked
@@ -87,8 +91,8 @@ def data(tmp_path: Path) -> DataFolder:
             if end:
                 writer.append(finished(4))
     keep_run(data, "r3", ["red", "green"], at=START)
-    write_whole(data.run_dir("r1") / "pictures" / "000001-LoginRequired.png", HANDLE.encode())
-    write_whole(data.run_dir("r1") / "pictures" / "000003-LoginRequired.png", b"other")
+    for name, words in (("000001-LoginRequired.png", HANDLE), ("000003-LoginRequired.png", "x")):
+        write_whole(data.run_dir("r1") / "pictures" / name, _png(words))
     write_whole(data.replies_dir / "ab" / "abcd.json", json.dumps({"text": SECRET}).encode())
     write_whole(data.replies_dir / "ab" / "abce.json", json.dumps({"text": "Yes"}).encode())
     told = {"text": "Yes", "frames": [BLUE]}
@@ -103,6 +107,14 @@ def data(tmp_path: Path) -> DataFolder:
 def indexed(data: DataFolder) -> DataFolder:
     update(data, ColourEncoder())
     return data
+
+
+def _png(words: str) -> bytes:
+    """A picture in whose bytes words stand."""
+    told, out = PngInfo(), io.BytesIO()
+    told.add_text("said", words)
+    Image.new("RGB", (8, 8), "red").save(out, "PNG", pnginfo=told)
+    return out.getvalue()
 
 
 def steps(run_id: str, frames: FrameStore) -> list[Step]:
@@ -333,7 +345,9 @@ def test_verify_holds_afterwards_and_the_index_still_searches(indexed: DataFolde
         hits = index.search(ColourEncoder().texts(["red"])[0], 10, duplicates=True)
         assert {hit.entry.id: hit.duplicate_of for hit in hits}["r2/3/0"] is None
     assert update(data, ColourEncoder()).added == 3  # those of which only a name went
-    assert verify(data).notes == []
+    rewritten, older = verify(data).notes
+    assert re.fullmatch(r"\d+ lines rewritten on [-\d]{10}, to forget something\.", rewritten)
+    assert older.startswith("1 file (cache/ab/abce.json)")  # which the fixture wrote without a hash
 
 
 def test_an_interrupted_run_goes_on(data: DataFolder) -> None:

@@ -27,6 +27,7 @@ from tests.store.remote.stores import (
     killed_machine,
     machine,
 )
+from tests.store.sealed_lines import read_plain
 
 LEDGER = Path("runs") / "r" / "ledger.jsonl"
 LINES = [b'{"number": %d}\n' % number for number in range(6)]
@@ -51,7 +52,7 @@ def test_a_file_that_became_shorter_here_shortens_nothing_there(url: str, tmp_pa
         (a / "copy").replace(a / LEDGER)
         file.close()
     with machine(tmp_path / "b", url) as b:
-        assert (b / LEDGER).read_bytes() == b"".join(LINES)
+        assert read_plain(b / LEDGER) == b"".join(LINES)
 
 
 def test_the_store_is_gone_when_a_file_is_closed(
@@ -68,9 +69,9 @@ def test_the_store_is_gone_when_a_file_is_closed(
             gone.setattr(_mirror(a).store, "create", refuse)
             writer.close()
         with LineWriter(a / LEDGER, _lock(a), "r"):
-            assert (a / LEDGER).read_bytes() == b"".join(LINES)
+            assert read_plain(a / LEDGER) == b"".join(LINES)
     with machine(tmp_path / "b", url) as b:
-        assert (b / LEDGER).read_bytes() == b"".join(LINES)
+        assert read_plain(b / LEDGER) == b"".join(LINES)
 
 
 def test_a_run_ends_while_another_machine_reads(
@@ -89,7 +90,7 @@ def test_a_run_ends_while_another_machine_reads(
 
         monkeypatch.setattr(Pull, "_list", list_then_end)
         with machine(tmp_path / "b", url) as b:
-            assert (b / LEDGER).read_bytes() == b"".join(LINES)
+            assert read_plain(b / LEDGER) == b"".join(LINES)
 
 
 @pytest.mark.parametrize("leased", [True, False])
@@ -125,7 +126,7 @@ def test_an_emptied_file_grows_again(url: str, tmp_path: Path) -> None:
         writer._commit(LINES[1])
         writer._commit(LINES[2])
     with machine(tmp_path / "b", url) as b:
-        assert (b / LEDGER).read_bytes() == LINES[1] + LINES[2]
+        assert read_plain(b / LEDGER) == LINES[1] + LINES[2]
 
 
 def test_who_lost_a_lease_deletes_nothing(url: str, tmp_path: Path) -> None:
@@ -154,7 +155,7 @@ def test_who_puts_a_file_together_dies_on_the_way(url: str, tmp_path: Path) -> N
             file.append(b'{"end": true}\n')
             file.close()
         with machine(tmp_path / f"c{dies_at}", shared) as c:
-            assert (c / LEDGER).read_bytes() == b"".join([*LINES, b'{"end": true}\n'])
+            assert read_plain(c / LEDGER) == b"".join([*LINES, b'{"end": true}\n'])
 
 
 def test_frames_come_in_while_a_line_waits_for_others(tmp_path: Path) -> None:

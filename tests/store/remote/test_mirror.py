@@ -22,6 +22,7 @@ from store.remote.mirror import FolderMirror
 from store.remote.object_store import RemoteStore
 from store.runs.payment_book import CallReserved, CallSettled, PaymentBook
 from tests.store.remote.stores import DeadError, MortalStore, dying_machine, machine
+from tests.store.sealed_lines import read_plain, unseal_lines
 
 JPEGS = [b"\xff\xd8" + bytes([number]) * 50 for number in range(4)]
 
@@ -60,8 +61,7 @@ def test_a_machine_dies_at_each_of_its_calls(tmp_path: Path, after: bool) -> Non
             deaths += 1
         with machine(tmp_path / f"next-{call}", url) as root:
             path = root / "runs" / "r" / "ledger.jsonl"
-            content = path.read_bytes() if path.exists() else b""
-            lines = content.splitlines()
+            lines = unseal_lines(path) if path.exists() else []
             named = [line[11:75].decode() for line in lines if line.startswith(b'{"frame"')]
             kept = [one for one in told if len(one) == 64]
             assert named[: len(kept)] == kept, "an acknowledged line is lost"
@@ -119,7 +119,7 @@ def test_two_machines_take_turns(url: str, tmp_path: Path) -> None:
             with LineWriter(root / path, _lock(root), "r") as writer:
                 writer._commit(b'{"number": %d}\n' % number)
             expected += b'{"number": %d}\n' % number
-            assert (root / path).read_bytes() == expected
+            assert read_plain(root / path) == expected
 
 
 def test_one_holds_what_another_wants(url: str, tmp_path: Path) -> None:
@@ -144,9 +144,9 @@ def test_a_writer_whose_lease_went_is_refused(url: str, tmp_path: Path) -> None:
             LineFile(b / "runs" / "r" / "ledger.jsonl").append(b'{"number": 2}\n')
         with pytest.raises(OSError, match="another machine went on with it"):
             sleeper.append(b'{"number": 3}\n')
-        assert sleeper._path.read_bytes() == b'{"number": 1}\n'
+        assert read_plain(sleeper._path) == b'{"number": 1}\n'
     with machine(tmp_path / "a", url) as a:
-        assert sleeper._path.read_bytes() == b'{"number": 1}\n{"number": 2}\n'
+        assert read_plain(sleeper._path) == b'{"number": 1}\n{"number": 2}\n'
 
 
 def test_many_parts_become_one(url: str, tmp_path: Path) -> None:
@@ -160,12 +160,12 @@ def test_many_parts_become_one(url: str, tmp_path: Path) -> None:
         file.close()
         assert sorted(each.name for each in RemoteStore(url).find(place)) == [
             names.part_name(
-                place, 1, sum(map(len, lines))
+                place, 1, (root / place).stat().st_size
             ),  # nobody appends to what counts no more
             names.part_name(place, 2, 0),
         ]
     with machine(tmp_path / "b", url) as root:
-        assert (root / place).read_bytes() == b"".join(lines)
+        assert read_plain(root / place) == b"".join(lines)
 
 
 def test_what_one_forgets_is_gone_on_the_other(url: str, tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_what_one_forgets_is_gone_on_the_other(url: str, tmp_path: Path) -> None
         for path in (b / "frames").glob("??/*.jpg"):
             os.utime(path, (1, 1))
     with machine(tmp_path / "b", url) as b:
-        assert (b / "runs" / "r" / "ledger.jsonl").read_bytes() == b'{"forgotten": true}\n'
+        assert read_plain(b / "runs" / "r" / "ledger.jsonl") == b'{"forgotten": true}\n'
         assert not FrameStore(b / "frames").path(told[1]).exists()
         assert not FrameStore(b / "frames").has(told[1])
         assert FrameStore(b / "frames").has(told[2])
@@ -255,7 +255,7 @@ def test_a_cache_that_lost_its_notes_compares_anew(url: str, tmp_path: Path) -> 
         assert not (root / ".aside").exists()
     shutil.rmtree(tmp_path / "a" / "runs")
     with machine(tmp_path / "a", url) as root:
-        assert (root / "runs" / "r" / "ledger.jsonl").read_bytes().endswith(b'{"end": true}\n')
+        assert read_plain(root / "runs" / "r" / "ledger.jsonl").endswith(b'{"end": true}\n')
 
 
 @pytest.mark.parametrize(
@@ -312,7 +312,7 @@ def test_a_store_that_is_gone_for_a_while_loses_nothing(
         writer.close()
         NamedLock(root / "profiles" / "tiktok" / ".p.lock").acquire()
     with machine(tmp_path / "b", url) as root:
-        content = (root / "runs" / "r" / "ledger.jsonl").read_bytes()
+        content = read_plain(root / "runs" / "r" / "ledger.jsonl")
         assert content == b'{"number": 1}\n{"number": 3}\n'
         assert FrameStore(root / "frames").read(hashlib.sha256(JPEGS[1]).hexdigest()) == JPEGS[1]
 

@@ -32,11 +32,14 @@ from agent.errors import BadConfig
 from agent.study.matrix import read_draws
 from agent.study.study_file import EXAMPLE
 from store.errors import DataUnreadable
+from store.jsonl.append_only import divide
+from store.jsonl.hash_chain import ChainWalk
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerLine, read_each, scan
 from store.runs.ledger_lines import SCHEMA, Step
 from tests.agent.daemon.made_data_folder import World
 from tests.store.samples import finished
+from tests.store.sealed_lines import unseal, unseal_lines
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 WATCH = """
@@ -72,6 +75,7 @@ def rewrite(path: Path, number: int, change: Callable[[dict[str, Any]], None]) -
     change(record)
     told[number - 1] = json.dumps(record)
     path.write_text("".join(line + "\n" for line in told))
+    unseal(path)
 
 
 CHANGES: dict[str, Callable[[dict[str, Any]], None]] = {
@@ -285,7 +289,7 @@ def test_mending_keeps_the_damaged_journal_and_all_that_can_be_read(world: World
     world.end("dusk", "complete")
     world.begin("dawn")
     path = world.data.daemon_dir / JOURNAL
-    whole = path.read_bytes().splitlines(keepends=True)
+    whole = unseal_lines(path)
     damage_line(path, 3, b'"kind":"started"', b'"kind":"startex"')
     damaged = path.read_bytes()
     with pytest.raises(BadConfig, match="End that first"):
@@ -297,7 +301,7 @@ def test_mending_keeps_the_damaged_journal_and_all_that_can_be_read(world: World
     [aside] = world.data.daemon_dir.glob("journal-damaged-*.jsonl")
     assert str(aside) in told.stderr
     assert aside.read_bytes() == damaged
-    kept = path.read_bytes().splitlines(keepends=True)
+    kept = unseal_lines(path)
     assert kept[: len(whole) - 1] == whole[:2] + whole[3:]
     # its kind cannot be told, so that it may have been a pause
     assert (len(kept), fold(read_events(path)).paused_all) == (len(whole), True)
@@ -369,13 +373,17 @@ def flip(raw: bytes, rng: random.Random) -> bytes:
 def readable(raw: bytes, kind: str) -> tuple[list[Any], int]:
     """What a reader finds who knows no more than lines, and how many committed ones it loses."""
     found, lost = [], 0
-    committed = raw[: raw.rfind(b"\n") + 1].split(b"\n")[:-1]
-    for number, line in enumerate(committed, 1):
+    walk = ChainWalk()
+    for line in divide(raw)[0]:
+        body, fault = walk.take(line)
         try:
-            found.append(_LINES[kind].validate_json(line))
-        except ValidationError as error:
-            is_json = error.errors()[0]["type"] != "json_invalid"
-            lost += is_json or number < len(committed) or not raw.endswith(b"\n")
+            record = _LINES[kind].validate_json(body)
+        except ValidationError:
+            lost += 1
+        else:
+            held = kind == "journal" and fault is not None  # the daemon acts on its journal
+            lost += held
+            found += [] if held else [record]
     return found, lost
 
 

@@ -9,7 +9,7 @@ answered is never asked again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -17,8 +17,9 @@ from typing import Any, Generic, Protocol, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from store.errors import DamagedLedger, DataUnreadable
-from store.jsonl.append_only import LineWriter, committed
+from store.jsonl.append_only import LineWriter, committed, divide
 from store.jsonl.base_record import Record, tell_fault
+from store.jsonl.hash_chain import GONE, ChainWalk
 from store.jsonl.locks import NamedLock
 
 UNANSWERED: frozenset[str] = frozenset({"timed_out", "rate_limited", "failed"})
@@ -58,7 +59,8 @@ class KeyedFormat(Generic[_Header, _Line]):
         Raises
         ------
         DamagedLedger
-            A committed line is no record, or there is no header; names the line, counted from 1.
+            A committed line is no record or not as it was written, or there is no header; names
+            the line, counted from 1.
         DataUnreadable
             The file cannot be read.
         """
@@ -71,14 +73,33 @@ class KeyedFormat(Generic[_Header, _Line]):
 
 def read_records(path: Path, line: TypeAdapter[_Item]) -> tuple[list[_Item], int]:
     """Read every line as it stands, and the bytes of a torn last one; raises as ``KeyedFormat``."""
-    lines, torn = _committed(path)
-    return [_record(path, number, text, line) for number, text in enumerate(lines, 1)], torn
+    content = _read(path)
+    found = [record for _, record in parse_lines(path, content, line)]
+    return found, divide(content)[1]
+
+
+def parse_lines(
+    path: Path, content: bytes, line: TypeAdapter[_Item]
+) -> Iterator[tuple[bytes, _Item]]:
+    """Yield the lines of a file's content, each without its seal, and as a record.
+
+    Raises ``DamagedLedger``.
+    """
+    walk = ChainWalk()
+    for text in divide(content)[0]:
+        body, fault = walk.take(text)
+        if body != GONE:
+            record = _record(path, walk.lines, body, line)
+            if fault is None:
+                yield body, record
+        if fault is not None:
+            raise DamagedLedger(path, walk.lines, fault)
 
 
 def read_known_records(path: Path, line: TypeAdapter[_Item]) -> list[_Item | bytes]:
     """Read what can be read; a line that cannot stands as its bytes. Raises ``DataUnreadable``."""
     found: list[_Item | bytes] = []
-    for number, text in enumerate(_committed(path)[0], 1):
+    for number, text in enumerate(committed(_read(path))[0], 1):
         try:
             found.append(_record(path, number, text, line))
         except DamagedLedger:
@@ -86,9 +107,9 @@ def read_known_records(path: Path, line: TypeAdapter[_Item]) -> list[_Item | byt
     return found
 
 
-def _committed(path: Path) -> tuple[list[bytes], int]:
+def _read(path: Path) -> bytes:
     try:
-        return committed(path.read_bytes())
+        return path.read_bytes()
     except OSError as error:
         raise DataUnreadable(path, error.strerror or str(error)) from None
 

@@ -1,22 +1,37 @@
 """Files of JSON lines that only grow: whole lines, synced, one writer at a time.
 
 A line is committed when it ends in a newline. What follows the last newline was never acknowledged
-to its writer: readers drop it, the next writer cuts it off.
+to its writer: readers drop it, the next writer cuts it off. Each line is sealed into the file's
+hash chain (``hash_chain``); whoever reads records gets them without their seals.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 from pydantic_core import from_json
 
 from store.errors import DataUnwritable, RunLocked
 from store.jsonl.atomic import make_folder, open_private, sync_folder, write_whole
+from store.jsonl.hash_chain import (
+    GONE,
+    START,
+    ChainWalk,
+    body_of,
+    chain_after,
+    ends_in_seal,
+    follows,
+    looks_sealed,
+    seal_lines,
+)
 from store.jsonl.locks import LockHeld, NamedLock
 from store.jsonl.mirrors import Mirror, mirror_of
+
+_TAIL = 1 << 16
 
 
 class LineFile:
@@ -37,9 +52,9 @@ class LineFile:
         new = not path.exists()
         self._file = open_private(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         try:
-            total = os.fstat(self._file).st_size
-            _, self.dropped = committed(path.read_bytes())
-            self._size = total - self.dropped
+            end = _find_end(path)
+            self.dropped, self._size = end.torn, end.size
+            self._chain, self._gap = end.chain, end.gap
             if self.dropped:
                 os.ftruncate(self._file, self._size)
             if fsync:
@@ -56,11 +71,16 @@ class LineFile:
             self._close_file()
 
     def append(self, lines: bytes) -> None:
-        """Commit lines, each with its newline, or none of them.
+        """Seal lines, each with its newline, and commit all of them or none.
 
         A mirror is told first, so that it never has less. Raises ``OSError`` where the disk or the
         mirror refused; the next append is valid all the same.
         """
+        sealed, chain = seal_lines(lines.split(b"\n")[:-1], self._chain)
+        self._write(self._gap + sealed)
+        self._chain, self._gap = chain, b""
+
+    def _write(self, lines: bytes) -> None:
         if self._mirror is not None:
             self._mirror.put_lines(self._path, self._size, lines, wait=True)
         if not self._kept_open:
@@ -99,18 +119,79 @@ class LineFile:
             self._file = -1
 
 
-def committed(raw: bytes) -> tuple[list[bytes], int]:
-    """Committed lines, and the number of bytes of a torn last one.
+@dataclass(frozen=True, slots=True)
+class _FileEnd:
+    """Where the next line of a file goes, and what it goes on from."""
 
-    A last line with its newline that is no JSON at all is torn as well: a power cut can leave the
-    end of a line on the disk without its middle. One that is JSON but no record is damage.
+    size: int
+    torn: int
+    chain: bytes
+    gap: bytes
+    """A newline, where the last line's own was changed into something else."""
+
+
+def _find_end(path: Path) -> _FileEnd:
+    """Read no more of a file than its last lines, but of an older one, which has no chain yet."""
+    block = _TAIL
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        while True:
+            start = file.seek(max(0, size - block))
+            lines, torn = divide(file.read())
+            if not start or len(lines) > 1:  # the first of several may be cut at the block's edge
+                break
+            block *= 4
+        gap = b"\n" if lines and not torn and _lacks_newline(file, size) else b""
+        chain = chain_after(lines[-1]) if lines else START
+        if lines and not looks_sealed(lines[-1]):
+            file.seek(0)
+            walk = ChainWalk()
+            for line in file.read(size - torn).split(b"\n")[:-1]:
+                walk.take(line)
+            chain = walk.end
+    return _FileEnd(size - torn, torn, chain, gap)
+
+
+def _lacks_newline(file: IO[bytes], size: int) -> bool:
+    file.seek(size - 1)
+    return file.read(1) != b"\n"
+
+
+def divide(raw: bytes, chain: bytes = START) -> tuple[list[bytes], int]:
+    """Divide a file into its lines as they stand, and the number of bytes of a torn last one.
+
+    Torn is what a writer that was cut off can leave: bytes without a newline, and zeros where a
+    power cut took the middle or the end of a line. A line of which a byte was changed is none: it
+    stands, for its reader to refuse. ``chain``: what the first line goes on from.
     """
     end = raw.rfind(b"\n") + 1
     lines = raw[:end].split(b"\n")[:-1]
-    torn = len(raw) - end
-    if lines and not torn and not is_json(lines[-1]):
-        torn = len(lines.pop()) + 1
-    return lines, torn
+    tail = raw[end:]
+    if ends_in_seal(tail):  # a newline that was changed
+        return [*lines, tail], 0
+    if tail or not lines:
+        return lines, len(tail)
+    before = chain_after(lines[-2]) if len(lines) > 1 else chain
+    if _is_torn(lines[-1], before, sealed=len(lines) > 1 and looks_sealed(lines[-2])):
+        return lines[:-1], len(lines[-1]) + 1
+    return lines, 0
+
+
+def _is_torn(line: bytes, before: bytes, *, sealed: bool) -> bool:
+    zeros = line.count(0)
+    if zeros == 1:  # a space is one bit away from a zero
+        near = (line.replace(b"\0", bytes([1 << bit])) for bit in range(8))
+        return not any(follows(one, before) for one in near)
+    if zeros or sealed or looks_sealed(line):
+        return zeros > 0
+    return not is_json(line)
+
+
+def committed(raw: bytes) -> tuple[list[bytes], int]:
+    """Committed records without their seals, and the number of bytes of a torn last one."""
+    lines, torn = divide(raw)
+    bodies = map(body_of, lines)
+    return [body for body in bodies if body != GONE], torn
 
 
 def is_json(line: bytes) -> bool:

@@ -198,10 +198,11 @@ class _Merge:
         with self.target.held(self.data.payments.with_suffix(".lock")):
             for source in self.sources:
                 try:
-                    mine, theirs = (
-                        read_file_lines(place.payments, read_source(place, name) or b"", PAYMENT)
-                        for place in (self.data, source)
+                    content = read_source(source, name) or b""
+                    mine = read_file_lines(
+                        self.data.payments, read_source(self.data, name) or b"", PAYMENT
                     )
+                    theirs = read_file_lines(source.payments, content, PAYMENT)
                 except StoreError as error:
                     self.summary.problems.append(str(error))
                     continue
@@ -210,7 +211,7 @@ class _Merge:
                     what = f"{source.payments}: {united.unlike} calls are others here"
                     self.summary.conflicts.append(what)
                 if united.added:
-                    self.target.write(name, united.content)
+                    self.target.write_lines(name, united.lines, content)
                 self.summary.payments += united.added
 
     # Runs
@@ -342,12 +343,11 @@ class _Merge:
     def _ledger(self, chosen: LedgerCopy, *, had: bool) -> None:
         run_id = chosen.ledger.started.run_id
         name = f"runs/{run_id}/ledger.jsonl"
-        content = b"".join(line + b"\n" for line in chosen.lines)
         if had:
             with self.target.held(self.data.run_dir(run_id) / "ledger.lock"):
-                self.target.write(name, content)
+                self.target.write(name, chosen.content)
         else:
-            self.target.write(name, content)
+            self.target.write(name, chosen.content)
         self.summary.runs += 1
         if chosen.ledger.finished is None:
             self.summary.interrupted.append(f"{run_id} in {chosen.data.root}")

@@ -45,7 +45,8 @@ def bring_answers(
     """Unite one file of answers with that of the same name."""
     path = target.data.root / name
     try:
-        theirs = read_file_lines(source.root / name, read_source(source, name) or b"", kind)
+        content = read_source(source, name) or b""
+        theirs = read_file_lines(source.root / name, content, kind)
         if not theirs:
             return
         with target.held(path.with_suffix(".lock"), among=among):
@@ -56,7 +57,7 @@ def bring_answers(
                 return
             united = unite_answers(mine, change(theirs))
             if united.added:
-                target.write(name, united.content)
+                target.write_lines(name, united.lines, content)
     except (DataUnwritable, MergeRefused):
         raise
     except StoreError as error:
@@ -135,7 +136,7 @@ def bring_canary(target: MergeTarget, source: DataFolder) -> None:
             with target.held(path.with_suffix(".lock")):
                 united = unite_canary(source.root / name, target.read(name) or b"", content)
                 if united.added:
-                    target.write(name, united.content)
+                    target.write_lines(name, united.lines, content)
         except (DataUnwritable, MergeRefused):
             raise
         except StoreError as error:

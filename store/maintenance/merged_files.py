@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from store.errors import DataUnreadable, DataUnwritable, MergeRefused, StoreError
+from store.jsonl.append_only import divide
 from store.jsonl.atomic import write_whole
+from store.jsonl.hash_chain import reseal
 from store.jsonl.locks import LockHeld, NamedLock, byte_lock, holder, signature
 from store.jsonl.paths import path_within
 from store.maintenance.backup import is_safe
@@ -106,6 +108,11 @@ class MergeTarget:
             raise DataUnwritable(path, error.strerror or str(error)) from None
         self.summary.files += 1
         return True
+
+    def write_lines(self, name: str, bodies: Sequence[bytes], theirs: bytes) -> None:
+        """Write a file of lines, which keep the seals that they have here, or in the other file."""
+        copies = (divide(content)[0] for content in (self.read(name) or b"", theirs))
+        self.write(name, reseal(copies, bodies))
 
     def add_file(self, source: DataFolder, name: str, *, instead: bool = False) -> None:
         """Bring a file in that is not there; another one of its name stays, as a conflict.

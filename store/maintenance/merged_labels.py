@@ -73,7 +73,8 @@ def _asked(lines: list[FileLine]) -> list[object]:
 def _bring_lines(target: MergeTarget, source: DataFolder, file: LabelFile) -> None:
     name = file.path.relative_to(source.root).as_posix()
     path = target.data.root / name
-    theirs = read_file_lines(source.root / name, read_source(source, name) or b"", LABEL_LINE)
+    content = read_source(source, name) or b""
+    theirs = read_file_lines(source.root / name, content, LABEL_LINE)
     file.read()  # somebody else's lines stay where they are
     with target.held(path.with_suffix(".lock")):
         mine = read_file_lines(path, target.read(name) or b"", LABEL_LINE)
@@ -82,7 +83,7 @@ def _bring_lines(target: MergeTarget, source: DataFolder, file: LabelFile) -> No
         if not new:
             return
         united = sorted([*mine, *new], key=lambda line: (line.record.at, line.raw))
-        target.write(name, b"".join(line.raw + b"\n" for line in united))
+        target.write_lines(name, [line.raw for line in united], content)
     target.summary.answers += len(new)
     unlike = _repeats(united) - _repeats(mine) - _repeats(theirs)
     if unlike > 0:

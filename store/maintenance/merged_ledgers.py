@@ -26,12 +26,16 @@ class LedgerCopy:
     data: DataFolder
     ledger: Ledger
     lines: tuple[bytes, ...]
-    """As they stand, without newlines or a torn end."""
+    """Without seals, newlines or a torn end."""
+    content: bytes
+    """As it stands, without a torn end."""
 
     @classmethod
     def parse(cls, data: DataFolder, run_id: str, content: bytes) -> LedgerCopy:
         """Make a copy of the bytes of its file; raises as `ledger.read`."""
-        return cls(data, parse(data.ledger_path(run_id), content), tuple(committed(content)[0]))
+        lines, torn = committed(content)
+        whole = content[: len(content) - torn]
+        return cls(data, parse(data.ledger_path(run_id), content), tuple(lines), whole)
 
     @cached_property
     def emptied(self) -> frozenset[int]:

@@ -14,10 +14,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from store.errors import DamagedLedger
-from store.jsonl.answer_file import UNANSWERED
+from store.jsonl.answer_file import UNANSWERED, parse_lines
 from store.jsonl.append_only import committed
-from store.jsonl.base_record import tell_fault
 from store.privacy.redaction import STAND_IN, silenced
 from store.runs.canary_log import CanaryRecord
 from store.runs.payment_book import CallReserved, CallSettled, CarriedOver
@@ -29,7 +27,7 @@ _ROUNDING_USD = 1e-9
 
 @dataclass(frozen=True)
 class FileLine:
-    """One line as it stands, and what it is."""
+    """One line without its seal, and what it is."""
 
     raw: bytes
     record: Any
@@ -52,13 +50,7 @@ class FileLine:
 
 def read_file_lines(path: Path, content: bytes, kind: TypeAdapter[Any]) -> list[FileLine]:
     """Read the committed lines of a file; raises ``DamagedLedger``, with the line."""
-    lines = []
-    for number, raw in enumerate(committed(content)[0], 1):
-        try:
-            lines.append(FileLine(raw, kind.validate_json(raw)))
-        except ValidationError as error:
-            raise DamagedLedger(path, number, f"{tell_fault(error)}.") from None
-    return lines
+    return [FileLine(raw, record) for raw, record in parse_lines(path, content, kind)]
 
 
 @dataclass(frozen=True)
@@ -71,10 +63,6 @@ class UnitedLines:
     unlike: int = 0
     heads: int = 0
     """Of the lines added, those that are headers of sittings."""
-
-    @property
-    def content(self) -> bytes:
-        return b"".join(line + b"\n" for line in self.lines)
 
 
 def unite_answers(mine: Sequence[FileLine], theirs: Iterable[FileLine]) -> UnitedLines:

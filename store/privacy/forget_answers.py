@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from store.errors import DataUnwritable
-from store.jsonl.append_only import LineWriter, committed
+from store.jsonl.append_only import LineWriter, committed, divide
 from store.jsonl.atomic import write_whole
+from store.jsonl.hash_chain import GONE, body_of, rewrite_lines
 from store.jsonl.locks import NamedLock
 from store.jsonl.paths import path_within
 from store.untrusted.clean_text import DEEPEST
@@ -61,8 +63,9 @@ def forget_answers(folder: Path, gone: ForgottenKeys, change: Callable[[str], st
         path_within(folder, path)
         with LineWriter(path, NamedLock(path.with_suffix(".lock")), path.stem):
             try:
-                kept = [_without(line, gone, change) for line in _plain(path)]
-                write_whole(path, b"".join(line + b"\n" for line in kept if line is not None))
+                lines, _ = divide(path.read_bytes())
+                bodies = [_without(body_of(line), gone, change) for line in lines]
+                write_whole(path, rewrite_lines(lines, bodies, f"{datetime.now(UTC):%Y-%m-%d}"))
             except OSError as error:
                 raise DataUnwritable(path, error.strerror or str(error)) from None
 
@@ -88,14 +91,16 @@ def _is_deep(value: Any, levels: int = DEEPEST) -> bool:
     return not levels or any(_is_deep(each, levels - 1) for each in inner)
 
 
-def _without(
-    line: dict[str, Any] | bytes, gone: ForgottenKeys, change: Callable[[str], str]
-) -> bytes | None:
-    """A line as it is kept; ``None`` where it goes."""
-    if isinstance(line, dict):
-        return None if gone.hits(line) else json.dumps(_changed(line, change)).encode()
-    text = line.decode(errors="replace")
-    return None if gone.names(text) or change(text) != text else line
+def _without(body: bytes, gone: ForgottenKeys, change: Callable[[str], str]) -> bytes:
+    """A line as it is kept; ``GONE`` where it goes."""
+    line = _record(body)
+    if isinstance(line, bytes):
+        text = line.decode(errors="replace")
+        return GONE if gone.names(text) or change(text) != text else line
+    if gone.hits(line):
+        return GONE
+    changed = _changed(line, change)
+    return body if changed == line else json.dumps(changed).encode()
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """What kept things look like once something is taken out of them: records, spectra, replies.
 
 A ledger is rewritten whole, beside its place, and renamed: this is the one change that is ever made
-to a committed line, and the ledger says so in a line of its own and in its schema.
+to a committed line, and the ledger says so in a line of its own and in its schema. The hash chain
+stays, so that a line which was not touched can still be shown to be what it was.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 from store.errors import DataUnreadable, DataUnwritable
+from store.jsonl.append_only import divide
 from store.jsonl.atomic import TEMPORARY, write_whole
 from store.jsonl.base_record import Record
+from store.jsonl.hash_chain import GONE, body_of, reseal, rewrite_lines
 from store.jsonl.mirrors import fetch_below
 from store.jsonl.paths import path_within
 from store.privacy import derived_files
@@ -29,7 +33,6 @@ from store.runs.ledger_lines import (
     Forgotten,
     Judgement,
     ObservedVideo,
-    RunFinished,
     RunStarted,
     Video,
 )
@@ -120,7 +123,7 @@ def redact_ledger(
     ``DataUnwritable``; the ledger is as it was then.
     """
     records, _ = ledger_lines(path)
-    made: list[Record] = []
+    made: list[Record | bytes] = []
     stand_ins = dict(digests) | {
         id_digest(record.video.id): id_digest(steps[record.position].video.id)
         for record in records
@@ -140,9 +143,7 @@ def redact_ledger(
         elif isinstance(record, Fault):
             new = reported(record, change)
         made.append(new)
-    last = len(made) - isinstance(made[-1], RunFinished)
-    made.insert(last, line)
-    _rewrite(path, made)
+    _rewrite(path, records, made, line)
 
 
 def _as_changed(record: ObservedVideo, changed: ObservedVideo) -> ObservedVideo:
@@ -168,8 +169,7 @@ def redact_judgements(
         new: Record | bytes = record
         if isinstance(record, bytes):
             text = record.decode(errors="replace")
-            if tells(text) or change(text) != text:
-                continue
+            new = GONE if tells(text) or change(text) != text else record
         elif isinstance(record, RejudgedAnswer) and concerned(record):
             frame = record.frame if record.frame.startswith(STAND_IN) else stand_in(record.frame)
             silent = silenced(record.judgement)
@@ -178,18 +178,38 @@ def redact_judgements(
             new = record.model_copy(update={"judgement": reworded(record.judgement, change)})
         made.append(new)
     if made != records:
-        _rewrite(path, made)
+        _rewrite(path, records, made)
 
 
-def _rewrite(path: Path, records: Sequence[Record | bytes]) -> None:
-    lines = [
-        (line if isinstance(line, bytes) else line.model_dump_json(by_alias=True).encode()) + b"\n"
-        for line in records
-    ]
+def _rewrite(
+    path: Path,
+    records: Sequence[Record | bytes],
+    made: Sequence[Record | bytes],
+    line: Forgotten | None = None,
+) -> None:
+    """Put changed records in the place of those that a file holds, and a line at its end."""
     try:
-        write_whole(path, b"".join(lines))
+        lines, _ = divide(path.read_bytes())
+        changes = iter(zip(records, made, strict=True))
+        bodies = [
+            body if body == GONE else _changed_body(body, *next(changes))
+            for body in map(body_of, lines)
+        ]
+        content = rewrite_lines(lines, bodies, f"{datetime.now(UTC):%Y-%m-%d}")
+        if line is not None:
+            left = [body for body in bodies if body != GONE]
+            told = line.model_dump_json(by_alias=True).encode()
+            content = reseal([divide(content)[0]], [*left, told])
+        write_whole(path, content)
     except OSError as error:
         raise DataUnwritable(path, error.strerror or str(error)) from None
+
+
+def _changed_body(body: bytes, record: Record | bytes, new: Record | bytes) -> bytes:
+    """Return a line's body; one that is as it was keeps its bytes."""
+    if new == record:
+        return body
+    return new if isinstance(new, bytes) else new.model_dump_json(by_alias=True).encode()
 
 
 _TELLING = 20

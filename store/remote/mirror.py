@@ -15,6 +15,8 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
+from store.jsonl.append_only import committed
+from store.jsonl.hash_chain import seal_lines
 from store.jsonl.mirrors import Progress
 from store.remote import object_names as names
 from store.remote.cache_state import CachedFile, CacheState
@@ -124,9 +126,9 @@ class FolderMirror:
             self.settle()
             self.leases.check()
             if place == names.BOOK:
-                known = set(path.read_bytes().splitlines(keepends=True)) if path.exists() else set()
-                new = [line for line in content.splitlines(keepends=True) if line not in known]
-                self.store.create(names.book_part_name(self.machine), b"".join(new))
+                known = set(committed(path.read_bytes())[0]) if path.exists() else set()
+                new = [line for line in committed(content)[0] if line not in known]
+                self.store.create(names.book_part_name(self.machine), seal_lines(new)[0])
             elif names.is_lines(place):
                 before = self._lines.get(place) or self.stored_lines(place)
                 stored = self._replace_lines(place, before, content)
@@ -286,7 +288,9 @@ class FolderMirror:
         return names.StoredLines(version, (names.Part(name, version, 0, len(content)),))
 
     def _put_payment(self, lines: bytes, *, wait: bool) -> None:
+        """Put lines of the book up as a chain of their own: each machine's book is another."""
         name = names.book_part_name(self.machine)
+        lines, _ = seal_lines(committed(lines)[0])
         self._payments[name] = lines
         if wait:
             with self._guard:
@@ -299,7 +303,8 @@ class FolderMirror:
     def _join_payments(self) -> None:
         """Put this process's lines of the book together; who sees both has each line once."""
         if len(self._payments) > _JOIN_PARTS:
-            joined = b"".join(self._payments.values())
+            bodies = [body for part in self._payments.values() for body in committed(part)[0]]
+            joined, _ = seal_lines(bodies)
             if self.store.create(names.book_part_name(self.machine), joined):
                 self.store.delete(self._payments)
         self._payments.clear()

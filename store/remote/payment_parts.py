@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from pydantic_core import from_json
 
+from store.jsonl.append_only import divide
+from store.jsonl.hash_chain import ChainWalk
+from store.untrusted.clean_text import show_line
 
-def add(book: bytes, parts: Mapping[str, bytes]) -> tuple[list[bytes], set[str]]:
+
+def add(book: Collection[bytes], parts: Mapping[str, bytes]) -> tuple[list[bytes], set[str]]:
     """Return the lines that a book lacks, and which parts came before what they settle.
+
+    ``book`` has its lines without seals, and so are those that are returned: each machine's book
+    is a chain of its own. A part is one too; raises ``OSError`` where it is not as it was written.
 
     Clocks of machines differ, so reservations go first. A call that two machines settled is
     settled once. A settlement whose reservation was not listed yet waits for the next look.
     """
-    known = set(book.splitlines(keepends=True))
+    known = set(book)
     told = [_tell(line) for line in known]
     reserved = {call for kind, call in told if kind == "reserved"}
     settled = {call for kind, call in told if kind == "settled"}
     first: list[bytes] = []
     others: list[tuple[str, bytes, str, str]] = []
     for name, content in parts.items():
-        for text in content.split(b"\n"):
-            line = text + b"\n"
-            if not text or line in known:
+        for line in _read_part(name, content):
+            if line in known:
                 continue
             known.add(line)
             kind, call = _tell(line)
@@ -42,6 +48,16 @@ def add(book: bytes, parts: Mapping[str, bytes]) -> tuple[list[bytes], set[str]]
             settled.add(call)
         first.append(line)
     return first, early
+
+
+def _read_part(name: str, content: bytes) -> list[bytes]:
+    walk, bodies = ChainWalk(), []
+    for line in divide(content)[0]:
+        body, fault = walk.take(line)
+        if fault is not None:
+            raise OSError(f"{show_line(name)[:200]} in it is damaged: {fault}")
+        bodies.append(body)
+    return bodies
 
 
 def _tell(line: bytes) -> tuple[str, str]:

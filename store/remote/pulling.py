@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from store.jsonl.append_only import divide
+from store.jsonl.hash_chain import body_of, reseal
 from store.jsonl.locks import NamedLock, holder
 from store.jsonl.mirrors import Progress
 from store.jsonl.paths import remove_within
@@ -135,7 +137,8 @@ class Pull:
         lock = NamedLock(path.with_suffix(".lock"))
         lock.acquire(_PATIENCE_S)
         try:
-            here = path.read_bytes() if path.exists() else b""
+            lines, _ = divide(path.read_bytes()) if path.exists() else ([], 0)
+            book = list(map(body_of, lines))
             missing = [name for name in parts if name not in self._mirror.state.files]
             contents: dict[str, bytes] = {}
 
@@ -143,10 +146,9 @@ class Pull:
                 contents[name] = self._mirror.store.get(name) or b""
 
             self._mirror.map(get, missing)
-            whole = here[: here.rfind(b"\n") + 1]
-            new, early = payment_parts.add(whole, {name: contents[name] for name in missing})
+            new, early = payment_parts.add(book, {name: contents[name] for name in missing})
             if new:
-                self._mirror.state.write_here(path, whole + b"".join(new))
+                self._mirror.state.write_here(path, reseal([lines], [*book, *new]))
             self._mirror.state.files |= {
                 name: CachedFile("", 0, 0) for name in missing if name not in early
             }

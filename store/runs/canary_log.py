@@ -13,8 +13,9 @@ from typing import Literal
 from pydantic import AwareDatetime, Field, ValidationError
 
 from store.errors import DamagedLedger, DataUnwritable
-from store.jsonl.append_only import LineFile, committed
+from store.jsonl.append_only import LineFile, committed, divide
 from store.jsonl.base_record import Record, tell_fault
+from store.jsonl.hash_chain import ChainWalk
 from store.jsonl.locks import LockHeld, NamedLock
 from store.jsonl.paths import PathName
 from store.runs.data_folder import DataFolder
@@ -114,9 +115,11 @@ def find_canary_damage(data: DataFolder, platform: str = "*") -> list[DamagedLed
 
 
 def _read_lines(path: Path) -> Iterator[CanaryRecord | DamagedLedger]:
-    lines, _ = committed(path.read_bytes()) if path.exists() else ([], 0)
-    for number, line in enumerate(lines, 1):
+    walk = ChainWalk()
+    for line in divide(path.read_bytes())[0] if path.exists() else ():
+        body, fault = walk.take(line)
         try:
-            yield CanaryRecord.model_validate_json(line)
+            record = CanaryRecord.model_validate_json(body)
+            yield record if fault is None else DamagedLedger(path, walk.lines, fault)
         except ValidationError as error:
-            yield DamagedLedger(path, number, f"{tell_fault(error)}.")
+            yield DamagedLedger(path, walk.lines, f"{tell_fault(error)}.")

@@ -22,6 +22,7 @@ from store.jsonl.answer_file import read_records
 from store.jsonl.append_only import LineFile
 from store.jsonl.atomic import write_whole
 from store.jsonl.base_record import Record
+from store.jsonl.hash_chain import seal_lines
 from store.jsonl.locks import LockHeld, NamedLock
 from store.jsonl.paths import PathName, check_name, is_name
 from store.runs.data_folder import DataFolder
@@ -301,7 +302,7 @@ def write_draw(data: DataFolder, draw: LabelDraw) -> Path:
     path = draw_path(data, draw.header.name)
     records = (draw.header, *draw.strata, *draw.questions)
     try:
-        write_whole(path, b"".join(encode_line(record) for record in records))
+        write_whole(path, seal_lines(encode_line(record)[:-1] for record in records)[0])
     except OSError as error:
         raise DataUnwritable(path, error.strerror or str(error)) from None
     return path

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Annotated, Literal
 
@@ -16,8 +17,9 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from store.errors import DamagedLedger, DataUnreadable, NewerSchema, StoreError
-from store.jsonl.append_only import LineWriter, committed, is_json
+from store.jsonl.append_only import LineWriter, committed, divide, is_json
 from store.jsonl.base_record import tell_fault
+from store.jsonl.hash_chain import ChainWalk, body_of, rewrite_lines
 from store.jsonl.locks import NamedLock
 from store.runs.ledger_lines import (
     SCHEMA,
@@ -104,8 +106,9 @@ class RunSummary:
 def read(path: Path) -> Ledger:
     """Read a whole ledger; raises ``DataUnreadable`` and ``NewerSchema``.
 
-    Raises ``DamagedLedger``, with the line counted from 1, where a committed line is no record, a
-    position comes twice or goes back, or lines stand in an impossible order.
+    Raises ``DamagedLedger``, with the line counted from 1, where a committed line is no record or
+    not as it was written, a position comes twice or goes back, or lines stand in an impossible
+    order.
     """
     return parse(path, _read_bytes(path))
 
@@ -113,7 +116,7 @@ def read(path: Path) -> Ledger:
 def parse(path: Path, content: bytes) -> Ledger:
     """Make a ledger of the bytes that a file holds; raises as ``read``."""
     records, torn = _parse_lines(path, content)
-    last = records[-1]
+    last = next((one for one in reversed(records) if not isinstance(one, Forgotten)), None)
     return Ledger(
         path=path,
         started=_in_order(path, records),
@@ -153,11 +156,17 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _parse_lines(path: Path, content: bytes) -> tuple[list[LedgerLine], int]:
-    lines, torn = committed(content)
+    lines, torn = divide(content)
     if not lines:
         raise DamagedLedger(path, 1, "nothing was committed to it.")
-    check_schema(path, lines[0])
-    return [parse_line(path, number, line) for number, line in enumerate(lines, 1)], torn
+    check_schema(path, body_of(lines[0]))
+    walk, records = ChainWalk(), []
+    for number, line in enumerate(lines, 1):
+        body, fault = walk.take(line)
+        records.append(parse_line(path, number, body))
+        if fault is not None:
+            raise DamagedLedger(path, number, fault)
+    return records, torn
 
 
 def summarise(path: Path) -> RunSummary | None:
@@ -168,14 +177,16 @@ def summarise(path: Path) -> RunSummary | None:
     run_id = path.parent.name
     try:
         with path.open("rb") as file:
-            first = file.readline()
-            last = _last_line(file)
+            first = body_of(file.readline().removesuffix(b"\n"))
+            final = _final_line(file)
     except OSError as error:
         raise DataUnreadable(path, error.strerror or str(error)) from None
-    if last is None:
+    except ValidationError:
+        return _damaged(path)
+    if final is None:
         return None
     try:
-        started, final = _LINE.validate_json(first), _LINE.validate_json(last)
+        started = _LINE.validate_json(first)
     except ValidationError:
         return _damaged(path)
     if not isinstance(started, RunStarted) or started.schema_ > SCHEMA:
@@ -221,12 +232,13 @@ class LedgerWriter(LineWriter):
 
         Without it, an older reader would call them damage.
         """
-        lines, _ = committed(self.path.read_bytes())
-        started = _LINE.validate_json(lines[0]) if lines else None
+        lines, _ = divide(self.path.read_bytes())
+        bodies = list(map(body_of, lines))
+        started = _LINE.validate_json(bodies[0]) if lines else None
         if isinstance(started, RunStarted) and started.schema_ < SCHEMA:
             raised = started.model_copy(update={"schema_": SCHEMA})
-            head = raised.model_dump_json(by_alias=True).encode()
-            self._replace(b"".join(line + b"\n" for line in (head, *lines[1:])))
+            bodies[0] = raised.model_dump_json(by_alias=True).encode()
+            self._replace(rewrite_lines(lines, bodies, f"{datetime.now(UTC):%Y-%m-%d}"))
 
     def append(self, record: LedgerLine) -> None:
         """Commit one record; raises ``DataUnwritable``, and the next append is valid all the same.
@@ -247,15 +259,22 @@ class LedgerWriter(LineWriter):
         self._commit(b"".join(line + b"\n" for line in lines))
 
 
-def _last_line(file: IO[bytes]) -> bytes | None:
+def _final_line(file: IO[bytes]) -> LedgerLine | None:
+    """Return the last line, or the end of a run to which forgetting has added lines."""
     size = file.seek(0, os.SEEK_END)
     block = _TAIL
     while True:
         start = max(0, size - block)
         file.seek(start)
         lines, _ = committed(file.read())
-        if len(lines) > 1 or start == 0:  # the first of several may be cut at the block's edge
-            return lines[-1] if lines else None
+        last = None
+        for line in reversed(lines[1:] if start else lines):  # the first may be cut
+            record = _LINE.validate_json(line)
+            last = last or record
+            if not isinstance(record, Forgotten):
+                return record if isinstance(record, RunFinished) else last
+        if start == 0:
+            return last
         block *= 4
 
 
@@ -282,12 +301,13 @@ def _in_order(path: Path, records: Sequence[LedgerLine]) -> RunStarted:
     started = records[0]
     if not isinstance(started, RunStarted):
         raise DamagedLedger(path, 1, "it does not start with run_started.")
-    position, opened = -1, None
+    position, opened, finished = -1, None, False
     for number, record in enumerate(records[1:], 2):
         if isinstance(record, RunStarted):
             raise DamagedLedger(path, number, "a second run_started.")
-        if isinstance(record, RunFinished) and number < len(records):
-            raise DamagedLedger(path, number + 1, "there are lines after run_finished.")
+        if finished and not isinstance(record, Forgotten):
+            raise DamagedLedger(path, number, "it stands after run_finished.")
+        finished |= isinstance(record, RunFinished)
         if not isinstance(record, ObservedVideo):
             continue
         if record.position <= position:

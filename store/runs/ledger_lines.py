@@ -382,7 +382,7 @@ class Forgotten(Record):
 
 
 class RunFinished(Record):
-    """Last line of a complete ledger: the proof of completion."""
+    """Last line of a run that is complete, and its proof; only ``Forgotten`` lines come after."""
 
     kind: Literal["run_finished"] = "run_finished"
     at: AwareDatetime

@@ -20,9 +20,10 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from store.errors import DamagedLedger, DataUnwritable
-from store.jsonl.append_only import committed
+from store.jsonl.append_only import divide
 from store.jsonl.atomic import make_folder, open_private, sync_folder
 from store.jsonl.base_record import Record, tell_fault
+from store.jsonl.hash_chain import ChainWalk, seal_line
 from store.jsonl.locks import LockHeld, NamedLock
 from store.jsonl.mirrors import mirror_of
 from store.untrusted.clean_fields import MOST_COUNT, MOST_USD
@@ -140,20 +141,24 @@ class PaymentBook:
     """Appends payments, and adds them up by account.
 
     Without a path it is kept in memory only. Raises ``DamagedLedger`` where a committed line is no
-    payment.
+    payment, or not as it was written.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
         self._lock = None if path is None else NamedLock(path.with_suffix(".lock"))
+        self._begin()
+        self._catch_up()
+
+    def _begin(self) -> None:
+        """Know nothing of what the file holds."""
         self._offset = 0
-        self._number = 0
+        self._walk = ChainWalk()
         self._accounts: dict[str, Balance] = {}
         self._open: dict[str, CallReserved] = {}
         self._ends: Counter[str] = Counter()
         self._sent: dict[str, BatchSent] = {}  # by the id of each call
         self._batched: dict[tuple[str, str], str] = {}  # open calls by account and question
-        self._catch_up()
 
     def balance(self, accounts: Iterable[str]) -> Balance:
         self._catch_up()
@@ -235,23 +240,32 @@ class PaymentBook:
         with self.path.open("rb") as file:
             file.seek(self._offset)
             raw = file.read()
-        lines, _ = committed(raw)
-        for text in lines:
-            number = self._number + 1
-            try:
-                self._take(PAYMENT.validate_json(text))
-            except ValidationError as error:
-                raise DamagedLedger(self.path, number, f"{tell_fault(error)}.") from None
-            except KeyError:
-                problem = "it settles a payment that was never reserved."
-                raise DamagedLedger(self.path, number, problem) from None
-            self._number, self._offset = number, self._offset + len(text) + 1
+        lines, _ = divide(raw, self._walk.end)
+        for line in lines:
+            self._take_line(self.path, line)
+            self._offset += len(line) + 1
+
+    def _take_line(self, path: Path, line: bytes) -> None:
+        body, fault = self._walk.take(line)
+        try:
+            record = PAYMENT.validate_json(body)
+            if fault is None:
+                self._take(record)
+        except ValidationError as error:
+            fault = f"{tell_fault(error)}."
+        except KeyError:
+            fault = "it settles a payment that was never reserved."
+        if fault is not None:
+            damage = DamagedLedger(path, self._walk.lines, fault)
+            self._begin()  # the next look tells it again
+            raise damage
 
     def _append(self, line: Line) -> None:
         if self.path is not None:
             try:
-                text = line.model_dump_json().encode() + b"\n"
-                self._write(self.path, text, sync=not isinstance(line, CallSettled))
+                sealed, _ = seal_line(line.model_dump_json().encode(), self._walk.end)
+                self._write(self.path, sealed + b"\n", sync=not isinstance(line, CallSettled))
+                self._walk.take(sealed)
             except OSError as error:
                 raise DataUnwritable(self.path, error.strerror or str(error)) from None
         self._take(line)
@@ -279,7 +293,6 @@ class PaymentBook:
         if new:
             sync_folder(path.parent)
         self._offset += len(text)
-        self._number += 1
 
     def _take(self, line: Line) -> None:
         if isinstance(line, CallSettled):

@@ -7,7 +7,7 @@ then the daemon pauses and asks a person, and otherwise it goes on.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -17,9 +17,10 @@ from agent.daemon.journal.events import AnyEvent, PauseChanged, parse_event
 from agent.daemon.journal.state import State
 from agent.run_config import FrozenValue
 from store.errors import DataUnreadable, DataUnwritable
-from store.jsonl.append_only import committed
+from store.jsonl.append_only import divide
 from store.jsonl.atomic import write_whole
 from store.jsonl.base_record import tell_fault
+from store.jsonl.hash_chain import ChainWalk, reseal
 
 MEND = "python -m agent daemon --mend"
 VERIFY = "python -m store verify"
@@ -64,14 +65,25 @@ class JournalReader:
         """Whether a lost line may have been a pause, a wall or an open breaker."""
 
     def read(self, lines: Iterable[bytes]) -> list[AnyEvent]:
-        found: list[AnyEvent] = []
+        return [event for line in lines if (event := self._read(line)) is not None]
+
+    def read_sealed(self, lines: Iterable[bytes]) -> Iterator[tuple[bytes, AnyEvent]]:
+        """Read a journal from its first line on; one that was changed cannot be read either."""
+        walk = ChainWalk()
         for line in lines:
-            self.lines += 1
-            try:
-                found.append(parse_event(line))
-            except ValidationError as error:
-                self._lose(line, f"{tell_fault(error)}.")
-        return found
+            body, fault = walk.take(line)
+            if (event := self._read(body, fault)) is not None:
+                yield body, event
+
+    def _read(self, line: bytes, fault: str | None = None) -> AnyEvent | None:
+        self.lines += 1
+        try:
+            event = parse_event(line)
+        except ValidationError as error:
+            event, fault = None, f"{tell_fault(error)}."
+        if fault is not None:
+            self._lose(line, fault)
+        return event if fault is None else None
 
     def _lose(self, line: bytes, problem: str) -> None:
         self.lost += 1
@@ -95,7 +107,7 @@ class JournalReader:
 def read_journal(path: Path) -> tuple[list[AnyEvent], JournalReader]:
     """Read what can be read of a journal; raises ``DataUnreadable`` where nothing can."""
     reader = JournalReader(path)
-    return reader.read(committed(_content(path))[0]), reader
+    return [event for _, event in reader.read_sealed(divide(_content(path))[0])], reader
 
 
 def mend_journal(path: Path, at: datetime) -> Path | None:
@@ -109,10 +121,10 @@ def mend_journal(path: Path, at: datetime) -> Path | None:
     content = _content(path)
     reader = JournalReader(path)
     readable, state = [], State()
-    for line in committed(content)[0]:
-        for event in reader.read([line]):
-            readable.append(line)
-            state.apply_event(event)
+    lines = divide(content)[0]
+    for line, event in reader.read_sealed(lines):
+        readable.append(line)
+        state.apply_event(event)
     if not reader.lost:
         return None
     if reader.may_hold and "journal" not in state.troubles:
@@ -120,7 +132,7 @@ def mend_journal(path: Path, at: datetime) -> Path | None:
     aside = _free_name(path, at)
     try:
         write_whole(aside, content)
-        write_whole(path, b"".join(line + b"\n" for line in readable))
+        write_whole(path, reseal([lines], readable))
     except OSError as error:
         raise DataUnwritable(path, error.strerror or str(error)) from None
     return aside

@@ -12,6 +12,7 @@ from store.errors import DamagedLedger, DataUnreadable, RunLocked
 from store.jsonl.answer_file import KeyedFormat, KeyedWriter
 from store.jsonl.base_record import Record
 from store.runs.ledger_lines import Missing, Usage
+from tests.store.sealed_lines import refit
 
 
 class Taster(Record):
@@ -103,6 +104,7 @@ def test_a_file_that_cannot_be_gone_on_with_is_named_and_let_go_of(path: Path) -
         ((head, first.replace(b"cup", b"mug"), last), 2, "cup"),
     ):
         path.write_bytes(b"".join(line + b"\n" for line in lines))
+        refit(path)
         for _ in range(2):  # the refusal gave the lock back
             with pytest.raises(DamagedLedger, match=words) as caught:
                 opened(path)

@@ -24,6 +24,7 @@ from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
 from store.runs.ledger_lines import RunStarted
 from tests.store.samples import COLOURS, START, keep_run
+from tests.store.sealed_lines import refit
 
 HOSTILE = (
     "../../outside",
@@ -74,6 +75,7 @@ def rewrite(path: Path, number: int, change: Callable[[dict[str, Any]], None]) -
     lines = [json.loads(line) for line in path.read_bytes().splitlines()]
     change(lines[number])
     path.write_bytes(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+    refit(path)
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from store.cli.main import main
 from store.index.build import update
+from store.jsonl.append_only import committed
 from store.jsonl.atomic import write_whole
 from store.jsonl.locks import NamedLock
 from store.privacy.derived_files import entries, register
@@ -66,7 +67,7 @@ def contents(root: Path) -> dict[str, object]:
     for path in sorted(root.rglob("*")):
         if path.is_file() and path.suffix != ".lock" and "index" not in path.parts:
             raw = path.read_bytes()
-            lines = sorted(raw.splitlines()) if path.suffix == ".jsonl" else raw
+            lines = sorted(committed(raw)[0]) if path.suffix == ".jsonl" else raw
             found[path.relative_to(root).as_posix()] = lines
     return found
 

@@ -41,6 +41,7 @@ from tests.store.samples import (
     started,
     step,
 )
+from tests.store.sealed_lines import refit, unseal_lines
 
 CELL = (
     b'{"platform": "p", "strategy": "s", "model": "m", "replicate": 1, "slot": 1, '
@@ -156,7 +157,7 @@ def test_an_older_ledger_that_was_forgotten_elsewhere_comes_in_forgotten(tmp_pat
     told, forgot = DataFolder(tmp_path / "told"), DataFolder(tmp_path / "forgot")
     keep_run(told, "r1", COLOURS[:3])
     ledger = told.ledger_path("r1")
-    lines = [json.loads(line) for line in ledger.read_bytes().splitlines()]
+    lines = [json.loads(line) for line in unseal_lines(ledger)]
     for line in lines:
         if line["kind"] == "step":
             line["video"] = {name: of for name, of in line["video"].items() if of is not None}
@@ -180,6 +181,7 @@ def test_a_made_up_forgetting_changes_nothing_that_is_here(tmp_path: Path) -> No
     made_up = first.replace(b"I surf.", b"I hate.")
     line = Forgotten(at=START, position=2, positions=(), asked="video").model_dump_json().encode()
     write_whole(theirs.ledger_path("r1"), b"".join([made_up, *others, line, b"\n", last]))
+    refit(theirs.ledger_path("r1"))
     done = typed(mine.root, theirs.root)
     assert (done.exit_code, "Run r1 is not the same" in done.stderr) == (1, True)
     assert mine.ledger_path("r1").read_bytes() == kept

@@ -16,6 +16,7 @@ from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter, read
 from tests.store.index.test_search import entry, vectors
 from tests.store.samples import ColourEncoder, finished, frame, jpeg, keep_run, started, step
+from tests.store.sealed_lines import refit
 
 
 @pytest.fixture
@@ -37,6 +38,7 @@ def edit(data: DataFolder, old: str, new: str, line: int = 2) -> None:
     assert old in lines[line - 1]
     lines[line - 1] = lines[line - 1].replace(old, new)
     path.write_text("\n".join(lines))
+    refit(path)
 
 
 def test_what_was_written_is_sound(data: DataFolder) -> None:
@@ -76,12 +78,14 @@ def lose_a_step(data: DataFolder) -> None:
     path = data.ledger_path("r2")
     lines = path.read_text().split("\n")
     path.write_text("\n".join([lines[0], *lines[2:]]))
+    refit(path)
 
 
 def lose_the_last_step(data: DataFolder) -> None:
     path = data.ledger_path("r1")
     lines = path.read_text().split("\n")
     path.write_text("\n".join([*lines[:3], *lines[4:]]))
+    refit(path)
 
 
 def change_eligibility(data: DataFolder) -> None:

@@ -61,6 +61,7 @@ from tests.store.samples import (
     started,
     step,
 )
+from tests.store.sealed_lines import refit
 
 BLUE, GREEN = (frame(jpeg(*each)).sha256 for each in (("blue", 91), ("green", 92)))
 """Of her second video, and of his."""
@@ -550,6 +551,7 @@ def test_a_step_that_still_tells_is_found(data: DataFolder) -> None:
     forget(data, request("video", "her-1"))
     path = data.ledger_path("r1")
     path.write_text(path.read_text("utf-8").replace('"caption":null', '"caption":"x"', 1), "utf-8")
+    refit(path)
     problems = [problem.what for problem in verify(data).problems]
     assert problems == ["step 0 was forgotten and still tells of its video"]
 

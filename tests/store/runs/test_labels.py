@@ -38,6 +38,7 @@ from store.runs.labels import (
     write_draw,
 )
 from tests.store.samples import COLOURS, keep_run
+from tests.store.sealed_lines import refit, unseal_lines
 
 START = datetime(2025, 3, 1, 12, tzinfo=UTC)
 ROOT = Path(__file__).parents[3]
@@ -177,8 +178,10 @@ def test_damage_is_told_and_written_over_by_nobody(tmp_path: Path) -> None:
     LabelFile(data, "d-1", "bo").add([label(0, by="bo")])
     (fault,) = check_labels(data)
     assert fault == LabelFinding(file.path, "1 label to no question of the draw")
-    raw = file.path.read_bytes() + file.path.read_bytes().splitlines(keepends=True)[0]
-    file.path.write_bytes(raw)
+    first = unseal_lines(file.path)[0]
+    file.path.write_bytes(b"".join(line + b"\n" for line in (*unseal_lines(file.path), first)))
+    refit(file.path)
+    raw = file.path.read_bytes()
     (_, twice) = check_labels(data)
     assert twice.what == "1 question labelled twice; the first label of each stands"
     assert twice.sound, "as after a merge: it is told, and nothing is to be mended"
@@ -382,7 +385,7 @@ def test_lines_say_who_and_when(tmp_path: Path) -> None:
     file = LabelFile(DataFolder(tmp_path), "d-1", "anna")
     file.add([label(0)])
     file.undo("q0000", START + timedelta(hours=1))
-    told = [json.loads(line) for line in file.path.read_bytes().splitlines()]
+    told = [json.loads(line) for line in unseal_lines(file.path)]
     assert [(one["by"], one["at"]) for one in told] == [
         ("anna", "2025-03-01T12:00:00Z"),
         ("anna", "2025-03-01T13:00:00Z"),

@@ -32,6 +32,7 @@ from tests.store.samples import (
     started,
     step,
 )
+from tests.store.sealed_lines import unseal, unseal_lines
 
 REPO = Path(__file__).parents[3]
 
@@ -164,7 +165,7 @@ def test_a_line_whose_middle_was_lost_is_torn_and_one_that_is_no_record_is_damag
 def test_what_a_line_leaves_out_is_not_known(path: Path) -> None:
     """As a ledger of an earlier version does: read as not known, or as what was always so."""
     write(path, 1)
-    head, line = (json.loads(text) for text in path.read_text(encoding="utf-8").splitlines())
+    head, line = (json.loads(text) for text in unseal_lines(path))
     for name in ("arm", "fingerprint", "signed_in"):
         del head[name]
     del line["excluded"], line["repeat"]
@@ -242,6 +243,7 @@ def test_what_was_judged_is_there_before_its_step(path: Path) -> None:
 def test_a_run_that_goes_on_raises_an_older_ledgers_schema(path: Path) -> None:
     write(path, 2)
     path.write_bytes(path.read_bytes().replace(b'"schema":3', b'"schema":1', 1))
+    unseal(path)
     old = path.read_bytes()
     with LedgerWriter(path):
         assert path.read_bytes() == old
@@ -452,6 +454,7 @@ def test_numbers_that_no_table_takes_are_damage_or_not_known(tmp_path: Path) -> 
     data = DataFolder(tmp_path / "data")
     keep_run(data, "r", ("red", "green"))
     path = data.ledger_path("r")
+    unseal(path)
     lines = path.read_text().splitlines()
     liked = json.loads(lines[1])
     liked["video"] |= {"likes": 10**30, "views": -1}

@@ -12,6 +12,7 @@ import pytest
 from store.errors import DamagedLedger
 from store.runs.payment_book import Balance, CallReserved, CallSettled, PaymentBook
 from tests.store.samples import START
+from tests.store.sealed_lines import refit
 
 WRITER = """
 import sys
@@ -66,6 +67,7 @@ def test_calls_of_several_payers_count_to_their_study_as_well(tmp_path: Path) ->
     old = path.read_text("utf-8").replace(',"study":null', "")  # as lines were before
     assert old.count('"study"') == 2
     path.write_text(old, encoding="utf-8")
+    refit(path)
     again = PaymentBook(path)
     whole = again.balance(["study/s"])
     assert (whole.cost_usd, whole.calls, whole.standing) == (1.5, 2, 1)

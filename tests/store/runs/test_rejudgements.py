@@ -19,6 +19,7 @@ from store.runs.rejudgements import (
     read_judgements,
 )
 from tests.store.samples import START
+from tests.store.sealed_lines import refit
 
 
 def judge(**changes: Any) -> RejudgementHeader:
@@ -181,6 +182,7 @@ def test_damage_is_named_with_its_line(path: Path) -> None:
         ([head, '{"kind":"asked"}', first], 2, "persona"),
     ):
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        refit(path)
         with pytest.raises(DamagedLedger, match=words) as caught:
             read_judgements(path)
         assert caught.value.line == at

@@ -21,7 +21,7 @@ _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.I)
 _SHORTEST = 8
 """Letters of a secret, a path or an account that is looked for."""
 _PLAIN = re.compile(
-    r"[0-9a-f]{64}|(creator|video)-[0-9a-f]{12}|-?\d{0,7}|-?\d+\.\d+(e[+-]\d+)?"
+    r"[0-9a-f]{64}|[0-9a-f]{32}|(creator|video)-[0-9a-f]{12}|-?\d{0,7}|-?\d+\.\d+(e[+-]\d+)?"
     r"|\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)"
 )
 """Hashes, pseudonyms, numbers and times, which name nobody."""

@@ -50,6 +50,8 @@ class BundledFile(Record):
     sha256: FrameHash
     original: FrameHash | None = None
     """SHA-256 of the kept file, where names were taken out of it or lines left out."""
+    chain: FrameHash | None = None
+    """Last hash of the chain of its lines, which is that of the kept file too."""
     columns_left_out: tuple[str, ...] = ()
     """Of a table, since pseudonyms stand for what they hold."""
 

@@ -19,7 +19,8 @@ from store.dataset.export import own_words
 from store.dataset.pseudonyms import KnownPeople, Pseudonyms, key_of, known_runs
 from store.errors import StoreError
 from store.frames.frame_store import FrameStore
-from store.jsonl.append_only import committed
+from store.jsonl.append_only import divide
+from store.jsonl.hash_chain import split_line
 from store.runs import ledger
 from store.runs.data_folder import LEDGER, DataFolder
 
@@ -103,20 +104,19 @@ class BundleStaging:
             if rewrite is None:
                 yield self._staged(f"{DATA}{place}", path)
                 continue
-            lines, _ = committed(path.read_bytes())
-            written = self._write(f"{DATA}{place}", rewrite(lines))
+            written = self._write(f"{DATA}{place}", rewrite(path.read_bytes()))
             if written.stat().st_size:  # no line of a canary log may concern these runs
                 original = self._record.sources.get(place)
                 yield self._staged(f"{DATA}{place}", written, original)
 
-    def _rewriting(self, place: str) -> Callable[[Iterable[bytes]], Iterable[bytes]] | None:
+    def _rewriting(self, place: str) -> Callable[[bytes], Iterable[bytes]] | None:
         """What makes the lines of a file public; ``None`` where it goes in as it is."""
         if place.startswith("canary/"):
-            return lambda lines: public_canary(lines, self._concerns)
+            return lambda content: public_canary(content, self._concerns)
         if not place.startswith("runs/") or self._names is None:
             return None
         public = PublicLines(self._names)
-        return lambda lines: public.of_file(place, lines)
+        return lambda content: public.of_file(place, content)
 
     def _concerns(self, line: dict[str, Any]) -> bool:
         """Tell whether a result about a site lies between the starts of the runs."""
@@ -163,6 +163,7 @@ class BundleStaging:
             bytes=path.stat().st_size,
             sha256=hash_file(path),
             original=original,
+            chain=_chain_head(path),
             columns_left_out=tuple(without),
         )
         return StagedFile(entry, path)
@@ -179,3 +180,12 @@ class BundleStaging:
             if place.startswith(("studies/", "labels/")):
                 told.append((self._data.root / place).read_text("utf-8", "replace"))
         return told
+
+
+def _chain_head(path: Path) -> str | None:
+    """Return the last hash of a file's chain; ``None`` of a file that has none."""
+    if path.suffix != ".jsonl":
+        return None
+    lines, _ = divide(path.read_bytes())
+    seal = split_line(lines[-1])[1] if lines else None
+    return None if seal is None else seal.chain.decode()

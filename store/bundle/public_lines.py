@@ -106,9 +106,7 @@ class PublicLines:
 
     def head(self, first: RunStarted) -> bytes:
         """Return the only line of a run of others: that an account had been used by then."""
-        nobody = PersonaRecord(id="left-out", traits=(), source="left out", licence="left out")
-        other = first.model_copy(update={"persona": nobody, "config": {}, "prompts": {}})
-        line = json.loads(other.model_dump_json(by_alias=True))
+        line = json.loads(bare_head(first))
         return encode(self._public(line, "run_started", first.platform)) + b"\n"
 
     def account(self, platform: str, name: str) -> str:
@@ -135,6 +133,13 @@ class PublicLines:
         author = video.get("author")
         public["author"] = author and self._names.creator(author)
         return public
+
+
+def bare_head(first: RunStarted) -> bytes:
+    """Return the first line of a run of others with its account, and nothing that it was for."""
+    nobody = PersonaRecord(id="left-out", traits=(), source="left out", licence="left out")
+    other = first.model_copy(update={"persona": nobody, "config": {}, "prompts": {}})
+    return other.model_dump_json(by_alias=True).encode() + b"\n"
 
 
 def _public_config(config: Line) -> Line:

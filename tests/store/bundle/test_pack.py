@@ -212,6 +212,9 @@ def test_earlier_runs_of_an_account_count_and_tell_nothing_else(copied: Workplac
     assert b"data/runs/earlier/ledger.jsonl" in content
     told = json.loads(copied.reproduce("--json").stdout)
     assert told["different"] == 0
+    kept = copied.folder / "kept.tar"
+    assert copied.bundle("--keep-handles", file=kept).exit_code == 0
+    assert b"private thing" not in kept.read_bytes()
 
 
 def test_forgetting_names_it(copied: Workplace) -> None:

@@ -34,6 +34,7 @@ __all__ = [
     "hashes",
     "paraphrases",
     "read",
+    "read_prompt_file",
     "schema",
     "strategies",
 ]
@@ -103,6 +104,11 @@ def hashes(strategy: str) -> dict[str, str]:
     """
     _sheet(strategy)
     return {f"{strategy}.toml": hashlib.sha256(_bytes(strategy)).hexdigest()}
+
+
+def read_prompt_file(strategy: str) -> bytes:
+    """Return the bytes of a strategy's file of prompts; raises as ``hashes``."""
+    return _bytes(strategy)
 
 
 def build(

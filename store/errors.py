@@ -42,7 +42,7 @@
     │  ├─ NothingToExport             nothing fits the filters
     │  ├─ LeakingExport(place)        1: it names somebody after all
     │  ├─ BadCaptions(path, line)     a CSV that does not describe the pictures
-    │  ├─ HistoryDiffers(name)        another history has this name (``dataset.watch_history``)
+    │  ├─ HistoryDiffers, BadBundle   another of its name (``dataset.watch_history``, ``bundle``)
     │  └─ ExcelUnavailable, TooLongForExcel  no package, too many rows (``dataset.step_tables``)
     ├─ BackupFault
     │  ├─ BadBackup(path)             a file that is no whole backup, or no place for one

@@ -50,17 +50,22 @@ GROUPS = {
     "analysis": LazyGroup(_load_analysis, "What it means: sway, I_avg, reports, planning."),
     "personas": LazyGroup(_load_personas, "Who is watching: list, show, import."),
 }
+SHORTCUTS = {"bundle": "store", "reproduce": "analysis"}
+"""Commands of groups that can be typed without their group, as papers print them."""
 
 
 class ScriptGroup(ConfiguredGroup):
     """The tree of all commands."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*super().list_commands(ctx), *GROUPS]
+        return [*super().list_commands(ctx), *SHORTCUTS, *GROUPS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in GROUPS:
             return GROUPS[cmd_name].load()
+        if cmd_name in SHORTCUTS:
+            group = GROUPS[SHORTCUTS[cmd_name]].load()
+            return group.get_command(ctx, cmd_name) if isinstance(group, click.Group) else None
         return super().get_command(ctx, cmd_name)
 
     def needs_file(self, args: Sequence[str]) -> bool:
@@ -79,6 +84,8 @@ class ScriptGroup(ConfiguredGroup):
             )
         with formatter.section("Groups of commands"):
             formatter.write_dl([(name, group.meaning) for name, group in GROUPS.items()])
+        with formatter.section("Commands of groups that need no group's name"):
+            formatter.write_dl([(name, f"{group} {name}") for name, group in SHORTCUTS.items()])
 
 
 script = ScriptGroup(

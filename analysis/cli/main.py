@@ -24,6 +24,7 @@ from analysis.cli.options import (
 from analysis.cli.paper import paper
 from analysis.cli.power import power
 from analysis.cli.report import report
+from analysis.cli.reproduce import reproduce
 from analysis.errors import EXIT_CODES
 from store.cli.configured_group import ConfiguredGroup
 from store.errors import EXIT_CODES as STORE_CODES
@@ -45,6 +46,7 @@ main.add_command(labels)
 main.add_command(notebooks)
 main.add_command(power)
 main.add_command(report)
+main.add_command(reproduce)
 
 
 @main.command(

@@ -95,6 +95,16 @@ class NullSource:
     names: tuple[str, ...] = ()
     mapping: tuple[str, ...] = ()
 
+    def runs(self, data: Path) -> list[str]:
+        """Return the runs that it names, by itself or by their study; raises ``UnknownStudy``."""
+        others = dict.fromkeys(name for name in self.names if not is_table(name))
+        return list(dict.fromkeys(run for name in others for run in _of(data, name)))
+
+    def files(self) -> dict[str, str]:
+        """Return the SHA-256 of the files that it names, by name."""
+        paths = [Path(name) for name in self.names if is_table(name)]
+        return {path.name: hash_file(path) for path in paths}
+
     def read(
         self,
         data: Path,
@@ -117,8 +127,7 @@ class NullSource:
         others = dict.fromkeys(name for name in self.names if not is_table(name))
         tables = [self._read_file(Path(name), of, options) for name in files.values()]
         shown = {run.run_id for run in of}
-        ours = dict.fromkeys(run for name in others for run in _of(data, name))
-        if kept := [run for run in ours if run not in shown]:
+        if kept := [run for run in self.runs(data) if run not in shown]:
             tables.append(read_views(data, ledger_paths(data, kept)))
         digests = [hash_file(path) for path in files]
         _check_apart(files, digests, tables, shown, hash_file(file) if file else "")

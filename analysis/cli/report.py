@@ -19,7 +19,11 @@ from store.terminal.command_words import spell_commands
 from store.terminal.printing import echo
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from analysis.report.report_inputs import Material
+    from analysis.report.report_page import WrittenReport
+    from store.runs.data_folder import DataFolder
 
 
 @click.command(
@@ -55,31 +59,22 @@ def report(
     import shlex
     from dataclasses import replace
 
-    from analysis.errors import AnalysisError
-    from analysis.report.report_inputs import (
-        add_histories,
-        find_runs,
-        is_study,
-        read_runs,
-        read_study,
-    )
+    from analysis.report.report_inputs import add_histories, read_runs, read_study
+    from analysis.report.report_notes import ReportNotes, drop_notes
+    from store.bundle.report_record import ReportOptions
     from store.privacy.derived_files import register, seal_derived
     from store.runs.data_folder import DataFolder
 
     folder = DataFolder(data)
-    runs: list[str] = []  # of a study's report: any
-    if len(names) == 1 and is_study(folder, names[0]):
-        home = folder.studies_dir / names[0]
-        material = read_study(folder, names[0], progress)
-    else:
-        paths = find_runs(folder, names)
-        home, runs = paths[0].parent, [path.parent.name for path in paths]
-        if out is None and len(paths) > 1:
-            raise AnalysisError(
-                "Where should a report of several runs go? Type: python -m analysis report "
-                f"{' '.join(names)} --out report"
-            )
-        material = read_runs(folder, paths, names, progress)
+    study, paths = _find(folder, names, out)
+    home = folder.studies_dir / study if study is not None else paths[0].parent
+    runs = [path.parent.name for path in paths]  # of a study's report: any
+    notes = ReportNotes(folder, study, runs, null_from.runs(data))
+    material = (
+        read_study(folder, study, progress)
+        if study is not None
+        else read_runs(folder, paths, names, progress)
+    )
     null_runs = null_from.read(data, material.views.runs)
     material = add_histories(folder, material, given["beside"])
     histories = [run.run_id for run in material.beside.views.runs] if material.beside else []
@@ -88,9 +83,36 @@ def report(
     material = replace(material, null_runs=null_runs, command=command)
     runs += histories if runs else []
     out = register(folder, out or home / "report", "report", runs=runs)
-    make(material, out, given["seed"], given["as_json_"])
+    drop_notes(out)
+    written = make(material, out, given["seed"], given["as_json_"])
+    options = ReportOptions(
+        seed=given["seed"],
+        null_from=null_from.names,
+        null_files=null_from.files(),
+        null_map=null_from.mapping,
+        beside=tuple(histories),
+    )
+    notes.keep(out, written.tables, options)
     seal_derived(folder, out)
     _note_test(material, home)
+
+
+def _find(
+    folder: DataFolder, names: Sequence[str], out: Path | None
+) -> tuple[str | None, list[Path]]:
+    """Return the study that is meant, or the ledgers of runs."""
+    from analysis.errors import AnalysisError
+    from analysis.report.report_inputs import find_runs, is_study
+
+    if len(names) == 1 and is_study(folder, names[0]):
+        return names[0], []
+    paths = find_runs(folder, names)
+    if out is None and len(paths) > 1:
+        raise AnalysisError(
+            "Where should a report of several runs go? Type: python -m analysis report "
+            f"{' '.join(names)} --out report"
+        )
+    return None, paths
 
 
 def _note_test(material: Material, home: Path) -> None:
@@ -109,7 +131,8 @@ def _note_test(material: Material, home: Path) -> None:
         echo(f"That it was tested could not be noted in {home}: {error.strerror}", err=True)
 
 
-def make(material: Material, out: Path, seed: int, as_json_: bool) -> None:
+def make(material: Material, out: Path, seed: int, as_json_: bool) -> WrittenReport:
+    """Write the report, say what it finds, and return what was written."""
     import json
     from datetime import UTC, datetime
 
@@ -118,6 +141,7 @@ def make(material: Material, out: Path, seed: int, as_json_: bool) -> None:
     written = write_report(material, out, seed, datetime.now(UTC))
     if as_json_:
         echo(json.dumps(written.as_dict(), indent=2))
-        return
+        return written
     echo(spell_commands(findings_text(written.findings)))
     echo(f"{written.page}")
+    return written

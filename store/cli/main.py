@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from store.cli import backup, dataset
+from store.cli import bundle as bundling
 from store.cli import merge as uniting
 from store.cli.configured_group import ConfiguredGroup
 from store.cli.options import (
@@ -57,6 +58,7 @@ for _command in (
     dataset.bring_in,
     dataset.stats,
     dataset.forget,
+    bundling.bundle,
     backup.backup,
     backup.restore,
     backup.cache,

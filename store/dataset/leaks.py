@@ -60,22 +60,23 @@ def refuse_leaks(folder: Path, names: Pseudonyms, own: Collection[str] = ()) -> 
     ``own`` are words of those who made the runs: models and personas that happen to be called like
     a creator. They and the program's own words are excused in the card and in names of files.
     """
-    excused = _program_words() | _words(*own)
+    excused = _program_words() | words_of(*own)
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         where = path.relative_to(folder).as_posix()
         for place, text, strict in ((where, where, False), *_texts(path, where)):
             left = names.left_in(text)
-            if any(strict or not _excused(name, excused) for name in left):
+            if any(strict or not is_excused(name, excused) for name in left):
                 raise LeakingExport(place)
 
 
-def _words(*texts: str) -> set[str]:
+def words_of(*texts: str) -> set[str]:
+    """Return the words of texts, as names are compared."""
     return {skeleton(word) for text in texts for word in _WORD.findall(text)}
 
 
-def _excused(name: str, words: Collection[str]) -> bool:
-    """Whether what looks like a name is made of our own words, and of counts."""
-    return all(word in words or (word.isdigit() and len(word) < _ID) for word in _words(name))
+def is_excused(name: str, words: Collection[str]) -> bool:
+    """Tell whether what looks like a name is made of our own words, and of counts."""
+    return all(word in words or (word.isdigit() and len(word) < _ID) for word in words_of(name))
 
 
 @cache
@@ -85,7 +86,7 @@ def _program_words() -> frozenset[str]:
         *Path(__file__).parent.glob("*.py"),
         Path(__file__).parents[1] / "results" / "preference_pairs.py",
     ]
-    return frozenset(_words(*(path.read_text("utf-8") for path in sources)))
+    return frozenset(words_of(*(path.read_text("utf-8") for path in sources)))
 
 
 def _texts(path: Path, where: str) -> Iterator[tuple[str, str, bool]]:

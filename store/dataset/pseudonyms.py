@@ -27,7 +27,7 @@ IMPORTED = "imported"
 """Platform of other people's screenshots: whoever brought them in named the run."""
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+|www\.\S+|\b(?:[\w-]+\.)+[a-z]{2,}/\S*", re.I)
 _HIDDEN = "(address)"
-_STAND_IN = re.compile(r"\b(?:creator|video|music)-[0-9a-f]{12}\b|\b[0-9a-f]{64}\b")
+_STAND_IN = re.compile(r"\b(?:creator|video|music|account)-[0-9a-f]{12}\b|\b[0-9a-f]{64}\b")
 """What we write in place of names, and hashes of files: neither names anybody."""
 
 
@@ -85,6 +85,10 @@ class Pseudonyms:
     def music(self, platform: str, music: str) -> str:
         """Stand-in for the id of a sound, by which whoever made it could be looked up."""
         return f"music-{self._mark('music', platform, music)}"
+
+    def account(self, platform: str, account: str) -> str:
+        """Stand-in for an account of our own, under which a persona watched."""
+        return f"account-{self._mark('account', platform, account)}"
 
     def text(self, text: str, own: str | None) -> str:
         """A text without handles, ids and addresses; ``own`` is the creator whom it is about."""

@@ -77,7 +77,11 @@ class FrameNamings:
             yield _told(self._known[place]), [self._naming(row) for row in rows]
 
     def __contains__(self, sha256: object) -> bool:
-        return isinstance(sha256, str) and not self.count_unnamed([sha256])
+        if not isinstance(sha256, str) or not _HASH.fullmatch(sha256):
+            return False
+        digest = np.bytes_(bytes.fromhex(sha256))
+        place = int(np.searchsorted(self._known, digest))
+        return place < len(self._known) and bool(self._known[place] == digest)
 
     def count_unnamed(self, frames: Iterable[str]) -> int:
         """Count those that no step names; a text that is no SHA-256 is one of them."""

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from analysis.cli.main import main
+from analysis.examples.study import STUDY, write_example
+from store.cli.main import main as store
 from store.runs.data_folder import DataFolder
 from store.runs.labels import DrawQuestion, Label, LabelDraw, LabelFile, write_draw
 from store.runs.ledger import read
@@ -61,14 +64,29 @@ def draw_a_question(data: DataFolder) -> None:
     assert LabelFile(data, "first-study-1", "anna").add([label]) == 1
 
 
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of the example study."""
+    folder = tmp_path_factory.mktemp("bundle")
+    data = ("--data", str(write_example(folder / "data").root))
+    assert CliRunner().invoke(main, ["report", STUDY, *data]).exit_code == 0
+    packed = CliRunner().invoke(store, ["bundle", STUDY, str(folder / "b.tar"), *data])
+    assert packed.exit_code == 0, packed.output
+    return folder / "b.tar"
+
+
 @pytest.mark.parametrize("example", drills_but(quick(), examples()))
-def test_every_example_works(example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_example_works(
+    example: str, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     study = {"study": "first-study", "cell": "1"}
     made_results.paper_run(tmp_path / "data", 10, 20, config=study)
     home = tmp_path / "data" / "studies" / "first-study"
     home.mkdir(parents=True)
     (home / "study.toml").write_text('name = "first-study"\n', encoding="utf-8")
+    if example.startswith("reproduce"):
+        shutil.copy(bundle, tmp_path / "example.bundle.tar")
     if example.startswith("labels"):
         draw_a_question(DataFolder(tmp_path / "data"))
     rows = "".join(f"r{run},{at},{(run + at) % 3 // 2}\n" for run in range(3) for at in range(100))

@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from analysis.cli.main import main as analysis
+from analysis.examples.study import STUDY, write_example
 from store import encoders
 from store.cli.main import main
 from store.dataset import manifest
@@ -138,6 +140,9 @@ def quick() -> list[str]:
 def test_every_example_runs(run: Run, line: str, request: pytest.FixtureRequest) -> None:
     if "--check" in line:
         assert run("export", "exported").exit_code == 0
+    if line.startswith("bundle"):
+        write_example(Path("data"))
+        assert CliRunner().invoke(analysis, ["report", STUDY]).exit_code == 0
     if "s3://bucket" in line:
         request.getfixturevalue("bucket")
     if "--donation" in line:

@@ -1,0 +1,93 @@
+"""``python -m analysis reproduce``: derives every figure of a bundle again, and compares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from analysis.cli.options import NullSource, json_option, progress
+from store.cli.options import bar
+from store.terminal.printing import echo
+
+if TYPE_CHECKING:
+    from store.bundle.unpack import OpenedBundle
+
+_DIGITS = 64
+
+
+def _check_hash(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
+    if given is None:
+        return None
+    plain = given.strip().lower()
+    if len(plain) != _DIGITS or plain.strip("0123456789abcdef"):
+        raise click.BadParameter("it is no SHA-256. Type: the 64 digits that the paper cites")
+    return plain
+
+
+@click.command(
+    epilog="\b\nExamples:\n  $ python -m analysis reproduce example.bundle.tar\n"
+    "  $ python -m analysis reproduce example.bundle.tar --json\n"
+    "\n\b\nWith what a paper cites:\n"
+    "  python -m analysis reproduce example.bundle.tar --sha256 HASH",
+)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--sha256", metavar="HASH", callback=_check_hash, help="The hash that a paper cites.")
+@json_option
+def reproduce(file: Path, sha256: str | None, as_json_: bool) -> None:
+    """Derive every figure of a bundle again, and say which differ.
+
+    The bundle is unpacked into a folder that is gone at the end. Nothing in it is run, and nothing
+    is fetched. Exit code 0 where all figures are equal and the hash is the one given, 1 where not,
+    2 where the file is no bundle or is damaged.
+    """
+    import json
+    import tempfile
+
+    from analysis.errors import AnalysisError
+    from analysis.report.compared_figures import compare_figures
+    from analysis.report.reproduction import Reproduction
+    from analysis.report.reproduction_text import tell_reproduction
+    from analysis.statistics.estimate import as_json
+    from store.bundle.errors import BadBundle
+    from store.bundle.unpack import open_bundle
+    from store.errors import StoreError
+
+    with tempfile.TemporaryDirectory(prefix="feedsway-") as name:
+        folder = Path(name)
+        opened = open_bundle(file, folder / "bundle", bar("Checking"))
+        try:
+            derived = _derive(opened, folder / "report")
+        except (StoreError, AnalysisError) as error:
+            words = str(error).replace(f"{opened.folder}/", "").partition(" Type: ")[0]
+            problem = f"holds what no figure can be derived from: {words.rstrip('.')}"
+            raise BadBundle.damage(file, problem) from None
+        compared = compare_figures(opened.manifest, opened.folder, derived)
+    told = Reproduction.of(str(file), opened, sha256, compared)
+    echo(json.dumps(as_json(told), indent=2) if as_json_ else tell_reproduction(told))
+    if not told.holds:
+        raise click.exceptions.Exit(1)
+
+
+def _derive(opened: OpenedBundle, out: Path) -> Path:
+    """Write the report of what was unpacked; returns the folder of its tables."""
+    from dataclasses import replace
+    from datetime import UTC, datetime
+
+    from analysis.report.page_files import TABLES
+    from analysis.report.report_inputs import find_runs, read_runs, read_study
+    from analysis.report.report_page import write_report
+    from store.runs.data_folder import DataFolder
+
+    manifest, data = opened.manifest, DataFolder(opened.folder / "data")
+    options = manifest.options
+    material = (
+        read_study(data, manifest.study, progress)
+        if manifest.study is not None
+        else read_runs(data, find_runs(data, manifest.runs), manifest.runs, progress)
+    )
+    nulls = NullSource(options.null_from, options.null_map)
+    material = replace(material, null_runs=nulls.read(data.root, material.views.runs))
+    write_report(material, out, options.seed, datetime.now(UTC))
+    return out / TABLES

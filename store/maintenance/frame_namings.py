@@ -79,7 +79,7 @@ class FrameNamings:
     def __contains__(self, sha256: object) -> bool:
         if not isinstance(sha256, str) or not _HASH.fullmatch(sha256):
             return False
-        digest = np.bytes_(bytes.fromhex(sha256))
+        digest = bytes.fromhex(sha256).rstrip(b"\0")  # as NumPy keeps it
         place = int(np.searchsorted(self._known, digest))
         return place < len(self._known) and bool(self._known[place] == digest)
 

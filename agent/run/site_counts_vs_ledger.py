@@ -9,6 +9,7 @@ from datetime import datetime
 from time import monotonic
 from typing import Protocol
 
+from store.privacy.redaction import STAND_IN
 from store.runs.ledger_lines import Step
 from store.runs.ledger_site_lines import SiteCheck
 
@@ -131,13 +132,15 @@ def _align(steps: Sequence[Step], record: SiteRecord) -> tuple[list[_Visit], lis
     if record.current is not None and (not steps or places[-1].id != steps[-1].video.id):
         places.pop()  # the video that the run was left on
     for step in reversed(steps):
-        again = visits and visits[-1].place.id == step.video.id
-        if again and (not places or places[-1].id != step.video.id):
+        again = visits and visits[-1].steps[0].video.id == step.video.id
+        if again and (not places or places[-1].id != visits[-1].place.id):
             visits[-1].steps.insert(0, step)  # shown once more in the same place
             continue
+        forgotten = step.video.id.startswith(STAND_IN)
         card = places and bool(step.video.live) and "id" not in step.video.sources
         found = (n for n in reversed(range(len(places))) if places[n].id == step.video.id)
-        where = len(places) - 1 if card else next(found, None)  # a live card may have no id
+        # a live card may have no id, and what was forgotten has another
+        where = len(places) - 1 if card or (forgotten and places) else next(found, None)
         if where is None:
             unreported.append(step.position)
             continue

@@ -12,6 +12,7 @@ import click
 
 from store.cli.options import bar, data_option, epilog, json_option, kept, url_option
 from store.errors import ForgettingPending
+from store.terminal.exit_codes import name_data_folder
 from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def export(folder: Path, check: bool, root: Path, as_json: bool, **options: Any)
     else:
         done, what = make(data, folder, kind, choice, bar("Exporting")), "screenshot"
     for problem in done.problems:
-        echo(f"Left out: {problem}", err=True)
+        echo(f"Left out: {name_data_folder(problem)}", err=True)
     if as_json:
         fields = {"folder": str(folder), "rows": done.splits, "problems": done.problems}
         echo(json.dumps(fields, indent=2))
@@ -181,7 +182,7 @@ def stats(quick: bool, url: str | None, root: Path, as_json: bool) -> None:
     else:
         echo("\n".join(counts.rows(found)))
     for problem in found.problems:
-        echo(f"Left out: {problem}", err=True)
+        echo(f"Left out: {name_data_folder(problem)}", err=True)
     if found.problems:
         raise click.exceptions.Exit(1)
 

@@ -35,7 +35,7 @@ from store.cli.options import (
 from store.errors import EXIT_CODES, NothingKept
 from store.jsonl.mirrors import fetch_below
 from store.terminal.command_words import spell_commands
-from store.terminal.exit_codes import ErrorReporter
+from store.terminal.exit_codes import ErrorReporter, name_data_folder
 from store.terminal.printing import count_of, echo, rewrite
 from store.untrusted.size_limits import UnreadablePicture, decode_picture
 
@@ -194,7 +194,7 @@ def index(anew: bool, shard: Shard, root: Path, as_json: bool, **options: Any) -
     with _opened(options["encoder_name"], options["on"]) as encoder:
         report = make(data, encoder, url, bar("Indexing"), options["workers"])
     for problem in report.problems:
-        echo(f"Left out: {problem}", err=True)
+        echo(f"Left out: {name_data_folder(problem)}", err=True)
     if as_json:
         fields = {"added": report.added, "present": report.present, "problems": report.problems}
         echo(json.dumps(fields, indent=2))

@@ -190,8 +190,19 @@ def report_lines(report: VerifyReport) -> str:
     ]
     for problem in report.problems:
         lines += [f"WRONG: {problem.where}: {problem.what}", f"       {problem.fix}"]
-    lines.append("Everything is as it was written." if report.sound else "Something is wrong.")
+    lines.append(_closing_words(report))
     return "\n".join(lines)
+
+
+def _closing_words(report: VerifyReport) -> str:
+    if not report.sound:
+        return "Something is wrong."
+    if report.unsealed:
+        return (
+            "All that bears a hash is as it was written; "
+            f"of {count_of(report.unsealed, 'file')}, not all does."
+        )
+    return "Everything is as it was written."
 
 
 def report_json(report: VerifyReport) -> str:

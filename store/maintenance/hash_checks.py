@@ -54,6 +54,8 @@ class HashReport:
     """Files that are under a hash."""
     faults: list[tuple[Path, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    unsealed: int = 0
+    """Files that an older version wrote, under no hash or in part."""
     uncovered: dict[str, int] = field(default_factory=dict)
     """Files of caches and logs, which are under no hash, by their folder."""
     rewritten: Counter[str] = field(default_factory=Counter)
@@ -65,8 +67,9 @@ def check_hashes(data: DataFolder, frames: Container[str] = ()) -> HashReport:
     report, unsealed, unknown = HashReport(), list[str](), list[str]()
     made = _check_derived(data, report, unsealed)
     passing: Counter[str] = Counter()
-    for path in _all_files(data.root):
-        name = path.relative_to(data.root).as_posix()
+    root = data.root.absolute()  # as entries of what was made tell their places
+    for path in _all_files(root):
+        name = path.relative_to(root).as_posix()
         if path in made:
             continue
         if passes := _PASSING.fullmatch(name):
@@ -83,6 +86,7 @@ def check_hashes(data: DataFolder, frames: Container[str] = ()) -> HashReport:
     report.uncovered = dict(sorted(passing.items()))
     for day, lines in sorted(report.rewritten.items()):
         report.notes.append(f"{count_of(lines, 'line')} rewritten on {day}, to forget something.")
+    report.unsealed = len(unsealed)
     if unsealed:
         what = "written by an older version, without hashes of their own or in part"
         report.notes.append(f"{_named(unsealed)}: {what}.")

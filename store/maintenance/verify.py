@@ -32,6 +32,7 @@ from store.runs.labels import check_labels
 from store.runs.ledger_lines import ObservedVideo, Step
 from store.runs.ledger_site_lines import last_difference
 from store.runs.run_outline import outline_run
+from store.terminal.printing import count_of
 
 PHASH_TOLERANCE = 2
 """Bits by which a perceptual hash may differ: JPEG decoders round differently."""
@@ -65,6 +66,8 @@ class VerifyReport:
     """Files that are under a hash."""
     uncovered: dict[str, int] = field(default_factory=dict)
     """Files of caches and logs, which are under none, by their folder."""
+    unsealed: int = 0
+    """Files that an older version wrote, which are under none either, or in part."""
 
     @property
     def sound(self) -> bool:
@@ -95,15 +98,23 @@ def verify(
         except StoreError as error:
             mend = "Restore it from a copy, or move its folder out."
             _found(report, path, str(error), mend)
+            kept.unread += 1
     if forget.pending(data) is not None:
         mend = "Nothing else is wrong. Type: python -m store forget --resume"
         _found(report, data.forgetting, "a request to forget was cut off", mend)
     _check_lines(report, data)
+    if kept.unread:
+        report.notes.append(
+            f"{count_of(kept.unread, 'ledger')} cannot be read, so what shows frames was not held "
+            "against what ledgers name."
+        )
     named = FrameNamings(kept.namings)
     _check_frames(report, data, named, progress)
-    _check_derived(report, data, named, kept.forgotten)
+    if not kept.unread:
+        report.orphans = named.count_unnamed(FrameStore(data.frames_dir).all())
+    _check_derived(report, data, None if kept.unread else named, kept.forgotten)
     _check_hashes(report, data, named)
-    _check_index(report, data, kept.ids)
+    _check_index(report, data, kept)
     if url is not None:
         _check_server(report, data, kept.ids, url)
     return report
@@ -117,6 +128,8 @@ class _KeptRuns:
     ids: EntryIds = field(default_factory=EntryIds)
     forgotten: dict[str, datetime | None] = field(default_factory=dict)
     """When something of a run was forgotten last."""
+    unread: int = 0
+    """Ledgers that cannot be read: what they name is not known."""
 
 
 class _RunCheck:
@@ -218,7 +231,6 @@ def _check_frames(
                     _found(report, f"{path} in step {naming.step}", what, fix)
         if progress is not None:
             progress(done, len(named))
-    report.orphans = named.count_unnamed(store.all())
     report.temporary = [str(path) for path in store.unfinished()]
     report.temporary += [str(path) for path in sorted(data.root.glob(f".*{TEMPORARY}"))]
     for ending in ("building", "merging"):
@@ -233,10 +245,13 @@ def _alike(seen: Description, naming: FrameNaming) -> bool:
 def _check_derived(
     report: VerifyReport,
     data: DataFolder,
-    named: FrameNamings,
+    named: FrameNamings | None,
     forgotten: dict[str, datetime | None],
 ) -> None:
-    """What was made of frames shows none that no ledger names, and was made after forgetting."""
+    """What was made of frames shows none that no ledger names, and was made after forgetting.
+
+    ``named``: ``None`` where not every ledger can be read.
+    """
     for entry in derived_files.entries(data):
         if not entry.is_there(data):
             continue
@@ -244,7 +259,7 @@ def _check_derived(
         late = any((at := forgotten.get(run)) and entry.at <= at for run in own)
         place = entry.place(data)
         again = f"Type: rm -r {shlex.quote(str(place))}"
-        if named.count_unnamed(entry.frames):
+        if named is not None and named.count_unnamed(entry.frames):
             what = f"this {entry.kind} shows pictures that no ledger names any more"
             _found(report, place, what, again)
         elif late:
@@ -259,14 +274,15 @@ def _check_hashes(report: VerifyReport, data: DataFolder, frames: FrameNamings) 
     """Every file is as it was written; what was told of one already is not told again."""
     found = check_hashes(data, frames)
     report.files, report.uncovered = found.files, found.uncovered
+    report.unsealed = found.unsealed
     report.notes += found.notes
-    known = {problem.where for problem in report.problems}
+    known = {Path(problem.where).absolute() for problem in report.problems}
     for path, what in found.faults:
-        if str(path) not in known:
+        if path not in known:
             _found(report, path, what, "Restore it from a copy, or make it again.")
 
 
-def _check_index(report: VerifyReport, data: DataFolder, ids: EntryIds) -> None:
+def _check_index(report: VerifyReport, data: DataFolder, kept: _KeptRuns) -> None:
     """Every embedded index opens, and holds frames that ledgers name.
 
     One that lacks some is behind, which a cache may be.
@@ -279,7 +295,7 @@ def _check_index(report: VerifyReport, data: DataFolder, ids: EntryIds) -> None:
         if (fault := check_database(where / "chroma.sqlite3")) is not None:
             _found(report, where, f"SQLite finds it damaged ({fault})", rebuild)
         try:
-            told = ids.compare(index.id_pages())
+            told = kept.ids.compare(index.id_pages())
         except (IndexLocked, DataUnwritable) as error:
             report.notes.append(f"{index.name} was not checked. {error}")
             continue
@@ -287,12 +303,12 @@ def _check_index(report: VerifyReport, data: DataFolder, ids: EntryIds) -> None:
             _found(report, where, str(error), rebuild)
             continue
         report.indexed[index.name] = told.rows
-        if told.extra:
+        if told.extra and not kept.unread:
             what = f"{told.extra} of {told.rows} vectors belong to no frame that a ledger names"
             _found(report, where, what, rebuild)
         if told.missing:
             report.notes.append(
-                f"{index.name} lacks {told.missing} of {len(ids)} frames. "
+                f"{index.name} lacks {told.missing} of {len(kept.ids)} frames. "
                 "Type: python -m store index"
             )
 

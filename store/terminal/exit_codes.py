@@ -70,7 +70,7 @@ class ErrorReporter:
         try:
             yield
         except tuple(self.codes) as error:
-            echo(f"{self.prefix}{_name_data(str(error))}", err=True)
+            echo(f"{self.prefix}{name_data_folder(str(error))}", err=True)
             kinds = (kind for kind in type(error).__mro__ if kind in self.codes)
             raise click.exceptions.Exit(self.codes[next(kinds)]) from error
         except OSError as error:
@@ -89,8 +89,8 @@ class ErrorReporter:
             raise click.exceptions.Exit(INTERRUPTED) from None
 
 
-def _name_data(problem: str) -> str:
-    """Return what is wrong; a command to type at its end looks into the caller's data folder."""
+def name_data_folder(problem: str) -> str:
+    """Have a command to type at a sentence's end look into the caller's data folder."""
     context = click.get_current_context(silent=True)
     option = context.meta.get(DATA_TO_TYPE, "") if context is not None else ""
     return problem + option if _WANTS_DATA.search(problem) else problem

@@ -121,3 +121,11 @@ def test_a_repeat_has_a_place_of_its_own() -> None:
         [watched(0, "a", 3.0), watched(1, "a", 5.0)], place(0, "a", 3.0), place(1, "a", 5.0)
     )
     assert (found.agrees, found.compared, found.furthest_s) == (True, 2, 0.0)
+
+
+def test_what_was_forgotten_is_found_by_its_place() -> None:
+    gone = [STEPS[0], watched(1, "forgotten-1", 0.8), STEPS[2]]
+    assert check(gone, *PLACES).agrees
+    assert check([gone[1], *STEPS[2:]], *PLACES[1:]).agrees
+    assert check(gone, PLACES[0], place(6, "b", 5.9), PLACES[2]).dwells == (1,)
+    assert check(gone, PLACES[0], PLACES[2]).unreported == (0,)

@@ -11,7 +11,9 @@ from store.frames.frame_store import FrameStore
 from store.index import search
 from store.index.build import update
 from store.index.search import Index, embedded
+from store.jsonl.atomic import write_whole
 from store.maintenance.verify import VerifyReport, verify
+from store.privacy.derived_files import register, seal_derived
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter, read
 from tests.store.index.test_search import entry, vectors
@@ -191,3 +193,33 @@ def test_every_naming_of_a_frame_is_checked(data: DataFolder) -> None:
         writer.append(finished(1))
     (problem,) = verify(data).problems
     assert problem.where.endswith("in step r5/0")
+
+
+def test_a_ledger_that_cannot_be_read_takes_nothing_else_with_it(data: DataFolder) -> None:
+    """Sheets and vectors of its frames were called strays, with the words that delete them."""
+    update(data, ColourEncoder())
+    sheet = data.root.parent / "sheet"
+    register(data, sheet, "sheet", frames=[sha256(data, 0)])
+    sheet.mkdir()
+    path = data.ledger_path("r1")
+    path.write_bytes(path.read_bytes().replace(b'"kind":"step"', b'"kimd":"step"', 1))
+    report = verify(data)
+    assert [problem.where for problem in report.problems] == [str(path)]
+    assert report.orphans == 0
+    assert any("1 ledger cannot be read" in note for note in report.notes)
+
+
+def test_a_relative_folder_is_checked_like_any(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = data.run_dir("r1") / "report"
+    register(data, report, "report", runs=["r1"])
+    write_whole(report / "index.html", b"a page")
+    seal_derived(data, report)
+    whole = verify(data)
+    monkeypatch.chdir(data.root.parent)
+    assert verify(DataFolder(Path(data.root.name))) == whole
+    (report / "index.html").write_bytes(b"a pagE")
+    path = data.ledger_path("r2")
+    path.write_bytes(path.read_bytes().replace(b"orange", b"orangE", 1))
+    assert len(verify(DataFolder(Path(data.root.name))).problems) == len(verify(data).problems)

@@ -150,7 +150,7 @@ def _check_lines(report: VerifyReport, data: DataFolder) -> None:
     for damage in find_canary_damage(data):
         mend = "Restore the file from a copy. Without one, leave it: reports leave the line out."
         _found(report, damage.path, str(damage), mend)
-    mend = "Restore the file from a copy, or delete the lines at fault."
+    mend = "Restore the file from a copy. Without one, leave it: damaged labels are left out."
     for finding in check_labels(data):
         if finding.sound:
             report.notes.append(f"{finding.path}: {finding.what}.")

@@ -118,23 +118,23 @@ def seal_lines(bodies: Iterable[bytes], chain: bytes = START) -> tuple[bytes, by
 def rewrite_line(line: bytes, body: bytes, on: str) -> bytes:
     """Put another body into a sealed line, whose chain stays; ``GONE`` takes the line out.
 
-    Damage stays to be told: the seal tells the digest of what stood there, and one that fits no
-    chain where a rewritten line had changed since.
+    Damage stays to be told: ``was`` is the digest of what stood there, and ``now`` fits nothing
+    where a rewritten line had changed since.
     """
     _, seal = split_line(line)
     if seal is None:
         raise ValueError("only a sealed line can be rewritten")
-    return _rewritten_to(body, on, seal.digest if seal.intact else _unfit(), seal.chain)
+    now = _hash(on.encode(), body) if seal.intact else _unfit()
+    return _with_seal(body, seal.digest, on, now, seal.chain)
 
 
-def _rewritten_to(body: bytes, on: str, was: bytes, chain: bytes) -> bytes:
-    now = _hash(on.encode(), body)
+def _with_seal(body: bytes, was: bytes, on: str, now: bytes, chain: bytes) -> bytes:
     told = b'"was":"%b","on":"%b","now":"%b","chain":"%b"}' % (was, on.encode(), now, chain)
     return b"{" + told if body == GONE else body[:-1] + b"," + told
 
 
 def _unfit() -> bytes:
-    """Return what stands in the place of a hash and follows nothing."""
+    """Return what stands in the place of a hash, and is none."""
     return secrets.token_hex(32).encode()
 
 
@@ -231,7 +231,7 @@ def _rewritten(line: bytes, body: bytes, on: str, fault: str | None) -> bytes:
     if split_line(line)[1] is not None:
         return rewrite_line(line, body, on)
     if fault is not None:
-        return _rewritten_to(GONE, on, _unfit(), _unfit())
+        return _with_seal(GONE, _unfit(), on, now=_unfit(), chain=_unfit())
     return b"" if body == GONE else body
 
 

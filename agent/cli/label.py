@@ -96,6 +96,7 @@ def label(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     """
     from agent.errors import BadConfig
     from agent.evaluation.label_draw import name_draw
+    from agent.evaluation.label_exchange import list_damage
     from agent.evaluation.label_session import LabelSession, check_labeller
     from agent.evaluation.named_ledgers import find_ledgers
     from store.runs.data_folder import DataFolder
@@ -125,6 +126,7 @@ def label(runs: tuple[str, ...], *, data: Path, as_json: bool, **options: Any) -
     if options["export"] is not None:
         _export(folder, draw, options["export"])
     _tell_progress(folder, draw, by, as_json=as_json)
+    left_out += list_damage(folder, draw)
     for problem in left_out:
         echo(f"Left out: {problem}", err=True)
     if left_out:

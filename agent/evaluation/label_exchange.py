@@ -63,6 +63,13 @@ class LabelOutcome:
     by: tuple[str, ...]
 
 
+def list_damage(data: DataFolder, draw: LabelDraw) -> list[str]:
+    """Return what is damaged of everybody's labels, which are asked again."""
+    name = draw.header.name
+    logs = [LabelFile(data, name, by).read() for by in list_labellers(draw_path(data, name))]
+    return [str(damage) for log in logs for damage in log.damaged]
+
+
 def list_labels(data: DataFolder, draw: LabelDraw) -> list[tuple[DrawQuestion, Label]]:
     """Return every label that stands, by labeller and in the order of the questions."""
     name = draw.header.name

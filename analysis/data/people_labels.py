@@ -141,10 +141,13 @@ def read_people(data: DataFolder, run_ids: Sequence[str]) -> list[PeopleAnswers]
 def read_answers(data: DataFolder, path: Path, draw: LabelDraw) -> PeopleAnswers:
     """Read what everybody answered to a draw, which is given with its file.
 
-    Raises ``DamagedLedger`` and ``DataUnreadable``.
+    A damaged label is left out and told. Raises ``DamagedLedger`` and ``DataUnreadable``.
     """
     people = tuple(list_labellers(path))
-    logs = [LabelFile(data, draw.header.name, name).read().standing for name in people]
+    kept = [LabelFile(data, draw.header.name, name).read() for name in people]
+    for damage in (damage for log in kept for damage in log.damaged):
+        echo(f"Left out, one label: {damage}", err=True)
+    logs = [log.standing for log in kept]
     answers = [
         [
             ANSWER_CODES[log[one.id].answer] if one.id in log else UNLABELLED

@@ -96,6 +96,23 @@ def parse_lines(
             raise DamagedLedger(path, walk.lines, fault)
 
 
+def read_with_damage(
+    path: Path, line: TypeAdapter[_Item]
+) -> Iterator[tuple[_Item | None, DamagedLedger | None]]:
+    """Yield each line as far as it is a record, and what is damaged of it.
+
+    Raises ``DataUnreadable``.
+    """
+    walk = ChainWalk()
+    for text in divide(_read(path))[0]:
+        body, fault = walk.take(text)
+        damage = None if fault is None else DamagedLedger(path, walk.lines, fault)
+        try:
+            yield None if body == GONE else _record(path, walk.lines, body, line), damage
+        except DamagedLedger as error:
+            yield None, error
+
+
 def read_known_records(path: Path, line: TypeAdapter[_Item]) -> list[_Item | bytes]:
     """Read what can be read; a line that cannot stands as its bytes. Raises ``DataUnreadable``."""
     found: list[_Item | bytes] = []

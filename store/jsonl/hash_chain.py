@@ -116,17 +116,26 @@ def seal_lines(bodies: Iterable[bytes], chain: bytes = START) -> tuple[bytes, by
 
 
 def rewrite_line(line: bytes, body: bytes, on: str) -> bytes:
-    """Put another body into a sealed line, whose chain stays; ``GONE`` takes the line out."""
+    """Put another body into a sealed line, whose chain stays; ``GONE`` takes the line out.
+
+    Damage stays to be told: ``was`` is the digest of what stood there, and ``now`` fits nothing
+    where a rewritten line had changed since.
+    """
     _, seal = split_line(line)
     if seal is None:
         raise ValueError("only a sealed line can be rewritten")
-    told = b'"was":"%b","on":"%b","now":"%b","chain":"%b"}' % (
-        seal.digest,
-        on.encode(),
-        _hash(on.encode(), body),
-        seal.chain,
-    )
+    now = _hash(on.encode(), body) if seal.intact else _unfit()
+    return _with_seal(body, seal.digest, on, now, seal.chain)
+
+
+def _with_seal(body: bytes, was: bytes, on: str, now: bytes, chain: bytes) -> bytes:
+    told = b'"was":"%b","on":"%b","now":"%b","chain":"%b"}' % (was, on.encode(), now, chain)
     return b"{" + told if body == GONE else body[:-1] + b"," + told
+
+
+def _unfit() -> bytes:
+    """Return what stands in the place of a hash, and is none."""
+    return secrets.token_hex(32).encode()
 
 
 def _hash(first: bytes, second: bytes) -> bytes:
@@ -196,33 +205,33 @@ def follows(line: bytes, chain: bytes) -> bool:
 def rewrite_lines(lines: Sequence[bytes], bodies: Sequence[bytes], on: str) -> bytes:
     """Return a file whose lines have other bodies, one for each; ``GONE`` takes a line out.
 
-    Chains stay. Lines of an older file have none to keep; where sealed ones come after them, all
-    are sealed anew. A damaged line that has another body is damaged no more: what comes after it
-    follows anew, and other damage stays as it is.
+    Each line keeps its chain, so that damage is told as before. Lines of an older file have none.
+    Where one of these changes, sealed ones after it follow anew, up to the first that is damaged.
     """
-    left = [body for body in bodies if body != GONE]
-    sealed = [looks_sealed(line) for line in lines]
-    if any(sealed) and not sealed[0] and all(map(_is_object, left)):
-        return seal_lines(left)[0]
-    walk, made, moved = ChainWalk(), list[bytes](), False
-    for line, body, has_seal in zip(lines, bodies, sealed, strict=True):
+    walk, made, faults = ChainWalk(), list[bytes](), list[str | None]()
+    for line, body in zip(lines, bodies, strict=True):
         old, fault = walk.take(line)
-        new = line if old == body else _rewritten(line, body, on, keeps=has_seal and not fault)
-        if not new:
-            moved |= has_seal
-            continue
-        moved |= has_seal and new != line and fault is not None
-        if moved and not (fault and new == line):
-            chain = chain_after(made[-1]) if made else START
-            new, _ = seal_line(new, chain) if fault else _rechain(new, chain)
-        made.append(new)
-    return b"".join(line + b"\n" for line in made)
+        made.append(line if old == body else _rewritten(line, body, on, fault))
+        faults.append(fault)
+    older = made[: walk.unsealed]
+    if older != list(lines[: walk.unsealed]):
+        chain = sha256(b"".join(line + b"\n" for line in older if line)).hexdigest().encode()
+        for number in range(len(older), len(made)):
+            if faults[number] is not None:
+                break
+            made[number], chain = _rechain(made[number], chain)
+    return b"".join(line + b"\n" for line in made if line)
 
 
-def _rewritten(line: bytes, body: bytes, on: str, *, keeps: bool) -> bytes:
-    """Return a line with another body, nothing where none is left; ``keeps`` its chain or not."""
-    if keeps:
+def _rewritten(line: bytes, body: bytes, on: str, fault: str | None) -> bytes:
+    """Return a line with another body; nothing where none is left of an older file's line.
+
+    A damaged line without a whole seal goes, and a seal that fits nothing tells of it.
+    """
+    if split_line(line)[1] is not None:
         return rewrite_line(line, body, on)
+    if fault is not None:
+        return _with_seal(GONE, _unfit(), on, now=_unfit(), chain=_unfit())
     return b"" if body == GONE else body
 
 
@@ -231,7 +240,8 @@ def reseal(copies: Iterable[Sequence[bytes]], bodies: Sequence[bytes]) -> bytes:
 
     ``copies``: lines of files as they stand. The one that begins with the most of the bodies gives
     the beginning. From the first line that differs on, the chain is made anew; lines of the copies
-    keep their salts, so that the same lines in the same order are the same bytes.
+    keep their salts, so that the same lines in the same order are the same bytes. A damaged line
+    stays as it stands.
     """
     known = list(copies)
     begun, done = max((_begin_alike(lines, bodies) for lines in known), key=lambda one: one[1])
@@ -239,16 +249,33 @@ def reseal(copies: Iterable[Sequence[bytes]], bodies: Sequence[bytes]) -> bytes:
     for line in begun:
         walk.take(line)
     made, chain = list(begun), walk.end
-    sealed = {body_of(line): line for lines in known for line in lines if looks_sealed(line)}
+    sealed, damaged = _known_seals(known)
     for body in bodies[done:]:
-        if body in sealed:
+        if body in damaged or not (body in sealed or _is_object(body)):
+            line = damaged.get(body, body)
+            chain = chain_after(line)
+        elif body in sealed:
             line, chain = _rechain(sealed[body], chain)
-        elif _is_object(body):
+        else:
             line, chain = seal_line(body, chain)
-        else:  # damage, which stays to be told
-            line = body
         made.append(line)
     return b"".join(line + b"\n" for line in made)
+
+
+def _known_seals(
+    copies: Iterable[Sequence[bytes]],
+) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
+    """Return the sealed lines of files by their bodies: whole ones, and damaged ones."""
+    sealed, damaged = dict[bytes, bytes](), dict[bytes, bytes]()
+    for lines in copies:
+        walk = ChainWalk()
+        for line in lines:
+            body, fault = walk.take(line)
+            if fault is not None:
+                damaged[body] = line
+            elif looks_sealed(line):
+                sealed[body] = line
+    return sealed, damaged
 
 
 def _rechain(line: bytes, chain: bytes) -> tuple[bytes, bytes]:

@@ -161,9 +161,9 @@ def _found(report: VerifyReport, where: Path | str, what: str, fix: str) -> None
 def _check_lines(report: VerifyReport, data: DataFolder) -> None:
     """What lies beside the runs, and can be read."""
     for damage in find_canary_damage(data):
-        mend = "Restore the file from a copy, or delete the line. Reports leave it out and say so."
+        mend = "Restore the file from a copy. Without one, leave it: reports leave the line out."
         _found(report, damage.path, str(damage), mend)
-    mend = "Restore the file from a copy, or delete the lines at fault."
+    mend = "Restore the file from a copy. Without one, leave it: damaged labels are left out."
     for finding in check_labels(data):
         if finding.sound:
             report.notes.append(f"{finding.path}: {finding.what}.")

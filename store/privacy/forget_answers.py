@@ -49,8 +49,8 @@ def texts_about(folder: Path, gone: ForgottenKeys) -> set[str]:
 def forget_answers(folder: Path, gone: ForgottenKeys, change: Callable[[str], str]) -> None:
     """Drop every record about what is to be forgotten, and change the texts of the others.
 
-    Each file is written whole, beside its place, and renamed. A line that cannot be read stays as
-    it stands, unless it names any of it.
+    A file that changes is written whole, beside its place, and renamed. A line that cannot be read
+    stays as it stands, unless it names any of it.
 
     Raises
     ------
@@ -64,8 +64,10 @@ def forget_answers(folder: Path, gone: ForgottenKeys, change: Callable[[str], st
         with LineWriter(path, NamedLock(path.with_suffix(".lock")), path.stem):
             try:
                 lines, _ = divide(path.read_bytes())
-                bodies = [_without(body_of(line), gone, change) for line in lines]
-                write_whole(path, rewrite_lines(lines, bodies, f"{datetime.now(UTC):%Y-%m-%d}"))
+                old = list(map(body_of, lines))
+                bodies = [_without(body, gone, change) for body in old]
+                if bodies != old:
+                    write_whole(path, rewrite_lines(lines, bodies, f"{datetime.now(UTC):%Y-%m-%d}"))
             except OSError as error:
                 raise DataUnwritable(path, error.strerror or str(error)) from None
 

@@ -5,15 +5,15 @@ One file a platform, ``canary/<platform>.jsonl``, which only grows. It names no 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 from pydantic import AwareDatetime, Field, ValidationError
 
 from store.errors import DamagedLedger, DataUnwritable
-from store.jsonl.append_only import LineFile, committed, divide
+from store.jsonl.append_only import LineFile, divide
 from store.jsonl.base_record import Record, tell_fault
 from store.jsonl.hash_chain import ChainWalk
 from store.jsonl.locks import LockHeld, NamedLock
@@ -70,16 +70,14 @@ def append_canary(data: DataFolder, record: CanaryRecord) -> None:
 def read_newest(data: DataFolder) -> list[CanaryRecord]:
     """Return the newest result of each platform, and of its skin by itself.
 
-    A failure stays until a later result could tell of that capability.
+    A failure stays until a later result could tell of that capability. A damaged line counts not.
     """
     newest: dict[tuple[str, bool], CanaryRecord] = {}
     for path in sorted((data.root / "canary").glob("*.jsonl")):
-        lines, _ = committed(path.read_bytes())
-        for line in lines[-LATEST:]:
-            with suppress(ValidationError):
-                record = CanaryRecord.model_validate_json(line)
-                known = record.platform, record.skin
-                newest[known] = _carried(newest.get(known), record)
+        for line in _read_lines(path, LATEST):
+            if isinstance(line, CanaryRecord):
+                known = line.platform, line.skin
+                newest[known] = _carried(newest.get(known), line)
     return [newest[known] for known in sorted(newest)]
 
 
@@ -114,10 +112,14 @@ def find_canary_damage(data: DataFolder, platform: str = "*") -> list[DamagedLed
     return [line for path in paths for line in _read_lines(path) if isinstance(line, DamagedLedger)]
 
 
-def _read_lines(path: Path) -> Iterator[CanaryRecord | DamagedLedger]:
+def _read_lines(path: Path, last: int = sys.maxsize) -> Iterator[CanaryRecord | DamagedLedger]:
+    """Check the chain of all lines, and yield the last of them."""
     walk = ChainWalk()
-    for line in divide(path.read_bytes())[0] if path.exists() else ():
+    lines = divide(path.read_bytes())[0] if path.exists() else []
+    for line in lines:
         body, fault = walk.take(line)
+        if walk.lines <= len(lines) - last:
+            continue
         try:
             record = CanaryRecord.model_validate_json(body)
             yield record if fault is None else DamagedLedger(path, walk.lines, fault)

@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter
 
 from store.errors import DamagedLedger, DataUnwritable, LedgerFault, StoreError
-from store.jsonl.answer_file import read_records
+from store.jsonl.answer_file import read_records, read_with_damage
 from store.jsonl.append_only import LineFile
 from store.jsonl.atomic import write_whole
 from store.jsonl.base_record import Record
@@ -170,9 +170,13 @@ class LabelLog:
     undone: int = 0
     repeats: int = 0
     """Lines about a question that had an answer already, which stands."""
+    damaged: tuple[DamagedLedger, ...] = ()
+    """Lines that are not as they were written: left out, so that their questions are open."""
 
     @classmethod
-    def of(cls, lines: Sequence[Label | LabelUndo]) -> LabelLog:
+    def of(
+        cls, lines: Sequence[Label | LabelUndo], damaged: Sequence[DamagedLedger] = ()
+    ) -> LabelLog:
         undone = {
             (line.question, line.answer, line.label_at)
             for line in lines
@@ -183,7 +187,7 @@ class LabelLog:
         standing: dict[str, Label] = {}
         for label in left:
             standing.setdefault(label.question, label)
-        return cls(standing, len(labels) - len(left), len(left) - len(standing))
+        return cls(standing, len(labels) - len(left), len(left) - len(standing), tuple(damaged))
 
 
 class LabelFile:
@@ -198,23 +202,28 @@ class LabelFile:
         self.path = labels_path(data, draw, by)
 
     def read(self) -> LabelLog:
-        """Return what stands.
+        """Return what stands, and what is damaged.
 
-        Raises ``DamagedLedger`` where a committed line is no label, or somebody else's, and
-        ``DataUnreadable``.
+        Raises ``DamagedLedger`` where a line is somebody else's, and ``DataUnreadable``.
         """
-        return LabelLog.of(self._read_lines())
+        return LabelLog.of(*self._read_lines())
 
-    def _read_lines(self) -> list[Label | LabelUndo]:
-        lines = read_records(self.path, LABEL_LINE)[0] if self.path.exists() else []
-        for number, line in enumerate(lines, 1):
-            if line.by != self.by:
+    def _read_lines(self) -> tuple[list[Label | LabelUndo], list[DamagedLedger]]:
+        lines, damaged = list[Label | LabelUndo](), list[DamagedLedger]()
+        known = read_with_damage(self.path, LABEL_LINE) if self.path.exists() else ()
+        for number, (line, damage) in enumerate(known, 1):
+            if damage is not None:
+                damaged.append(damage)
+            elif line is not None and line.by != self.by:
                 told = (
                     f"it is by {ascii(line.by)[:40]}, as in a copy that a file sync made. Move "
                     "such a copy out of the folder."
                 )
                 raise DamagedLedger(self.path, number, told)
-        return lines
+            # what was taken back stays so, also where that line is damaged
+            if line is not None and (damage is None or isinstance(line, LabelUndo)):
+                lines.append(line)
+        return lines, damaged
 
     def add(self, labels: Sequence[Label]) -> int:
         """Append labels of questions that have none, and return how many these were.
@@ -222,7 +231,7 @@ class LabelFile:
         Raises ``DamagedLedger`` and ``DataUnwritable``.
         """
         with self._writing() as file:
-            lines = self._read_lines()
+            lines, _ = self._read_lines()
             standing = set(LabelLog.of(lines).standing)
             # after all that was said of the question, whatever the clock says
             earliest = {line.question: _after(line.at) for line in lines}
@@ -369,6 +378,8 @@ def _check_file(file: LabelFile, known: set[str]) -> Iterator[LabelFinding]:
     except StoreError as error:
         yield LabelFinding(file.path, str(error))
         return
+    for damage in log.damaged:
+        yield LabelFinding(file.path, str(damage))
     if strange := len(set(log.standing) - known):
         what = f"{count_of(strange, 'label')} to no question of the draw"
         yield LabelFinding(file.path, what)

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -200,6 +201,25 @@ def test_blanks_between_labellers_are_no_part_of_a_name(example: DataFolder) -> 
     done = CliRunner().invoke(cli, [*command, "--data", str(example.root)])
     assert done.exit_code == 0, done.output
     assert read_draw(draw_path(example, "example-21")).header.labellers == ("anna", "bo")
+
+
+def test_a_damaged_label_is_named_and_its_question_open(
+    example: DataFolder, tmp_path: Path
+) -> None:
+    data = DataFolder(tmp_path / "data")
+    shutil.copytree(example.root, data.root, ignore=shutil.ignore_patterns("labels"))
+    assert label(data, by="eve").exit_code == 0
+    questions = read_draw(draw_path(data, "example-1")).questions_of("eve")
+    file = LabelFile(data, "example-1", "eve")
+    now = datetime.now(UTC)
+    file.add([Label(question=one.id, answer="yes", by="eve", at=now) for one in questions[:3]])
+    lines = file.path.read_bytes().splitlines(keepends=True)
+    lines[1] = lines[1].replace(b'"yes"', b'"no"')
+    file.path.write_bytes(b"".join(lines))
+    told = label(data, by="eve")
+    assert told.exit_code == 1
+    assert "by-eve.jsonl:2 is damaged" in told.output.replace("\n", "")
+    assert f"eve: 2 of {len(questions)} answered" in told.output
 
 
 def test_what_to_type_next_holds_a_name_with_a_blank(example: DataFolder, tmp_path: Path) -> None:

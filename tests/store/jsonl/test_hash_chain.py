@@ -134,6 +134,70 @@ def test_rewriting_hides_no_damage(tmp_path: Path) -> None:
     assert [fault is None for fault in faults] == [True, True, False, True]
 
 
+@pytest.mark.parametrize("older", [0, 2])
+def test_forgetting_a_damaged_line_leaves_the_break_and_no_text(tmp_path: Path, older: int) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b"".join(record + b"\n" for record in RECORDS[:older]))
+    lines = write(path, RECORDS[older:]).splitlines()
+    breaks = (
+        [*lines[:3], lines[3].replace(b'"number":3', b'"number":7')],
+        [*lines[:2], lines[3]],
+        [*lines[:3], lines[3].replace(b'"salt"', b'"sblt"')],
+        [*lines[:3], lines[3][:-1] + b"!"],
+    )
+    for broken in breaks:
+        for left in (b'{"number":7}', GONE):
+            found = [body for body, _ in map(ChainWalk().take, broken)]
+            for bodies in ([*found[:-1], left], [b'{"number":0}', *found[1:-1], left]):
+                made = rewrite_lines(broken, bodies, DAY)
+                assert any(walk(made)[1]), (broken[-1], bodies)
+                assert b"a@b" not in made.splitlines()[-1]
+                again = divide(made)[0]
+                others = [body for body, _ in map(ChainWalk().take, again)]
+                gone = rewrite_lines(again, [*others[:-1], GONE], "2026-02-01")
+                assert any(walk(gone)[1]), "forgetting twice hid it"
+
+
+def test_what_a_rewritten_line_became_stays_damaged(tmp_path: Path) -> None:
+    lines = write(tmp_path / "x.jsonl", RECORDS).splitlines()
+    once = rewrite_lines(lines, [*RECORDS[:3], b'{"number":3}'], DAY).splitlines()
+    once[3] = once[3].replace(b":3", b":4", 1)
+    for left in (b'{"number":5}', GONE):
+        faults = walk(rewrite_lines(once, [*RECORDS[:3], left], "2026-02-01"))[1]
+        assert [fault is None for fault in faults] == [True, True, True, False]
+
+
+def test_forgetting_a_line_of_an_older_file_lets_the_others_follow(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b"".join(record + b"\n" for record in RECORDS[:2]))
+    lines = write(path, RECORDS[2:]).splitlines()
+    for bodies in ([b'{"number":0}', *RECORDS[1:]], [GONE, GONE, RECORDS[2], b'{"number":3}']):
+        made = rewrite_lines(lines, bodies, DAY)
+        found, faults, _ = walk(made)
+        assert found == [body for body in bodies if body != GONE]
+        assert not any(faults)
+    untouched = rewrite_lines(lines, [*RECORDS[:3], b'{"number":3}'], DAY).splitlines()
+    assert untouched[:3] == lines[:3]
+    assert untouched[3][-66:] == lines[3][-66:]
+    damaged = [*lines[:2], lines[2].replace(b":2", b":5"), lines[3]]
+    for first in (RECORDS[0], b'{"number":0}', GONE):
+        made = rewrite_lines(
+            damaged, [first, RECORDS[1], RECORDS[2].replace(b":2", b":5"), GONE], DAY
+        )
+        assert any(walk(made)[1]), first
+
+
+def test_uniting_lines_seals_no_damage(tmp_path: Path) -> None:
+    lines = write(tmp_path / "x.jsonl", RECORDS).splitlines()
+    for old, new in ((b'"number":2', b'"number":5'), (b'"}', b"!}")):
+        broken = [*lines[:2], lines[2].replace(old, new), lines[3]]
+        found = [body for body, _ in map(ChainWalk().take, broken)]
+        made = reseal([broken], [found[0], b'{"number":9}', *found[1:]])
+        bodies, faults, _ = walk(made)
+        assert bodies == [found[0], b'{"number":9}', *found[1:]]
+        assert [fault is None for fault in faults] == [True, True, True, False, True]
+
+
 def test_united_lines_keep_the_seals_of_their_copy(tmp_path: Path) -> None:
     mine = write(tmp_path / "x.jsonl", RECORDS[:2])
     (tmp_path / "y.jsonl").write_bytes(mine)

@@ -21,7 +21,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from store.cli.main import main
-from store.errors import NewerSchema, NothingToForget, RunLocked
+from store.errors import DamagedLedger, NewerSchema, NothingToForget, RunLocked
 from store.frames.frame_store import FrameStore
 from store.index.build import update
 from store.index.search import Index
@@ -65,7 +65,7 @@ from tests.store.samples import (
     started,
     step,
 )
-from tests.store.sealed_lines import refit
+from tests.store.sealed_lines import refit, unseal_lines
 
 BLUE, GREEN = (frame(jpeg(*each)).sha256 for each in (("blue", 91), ("green", 92)))
 """Of her second video, and of his."""
@@ -611,7 +611,38 @@ def test_answers_that_cannot_be_read_are_kept_unless_they_tell(data: DataFolder)
     assert holding(data, HANDLE, SECRET, BLUE, "her-1") == []
     for path in (spectrum, preferred):
         assert '{"kind": "of another day"}\n[]\n{"source": 7}\n' in path.read_text()
-    assert len(read_judgements(judged).asked) == 3
+    with pytest.raises(DamagedLedger, match=":2 is damaged"):  # its text went, and its break stays
+        read_judgements(judged)
+
+
+def test_forgetting_hides_no_changed_answer(data: DataFolder) -> None:
+    (judged,) = judgement_files(data.run_dir("r1"))
+    (preferred,) = data.pairs_dir.glob("*.jsonl")
+    lines = judged.read_bytes().splitlines(keepends=True)
+    for number, line in enumerate(lines):
+        for old, new in ((b"yes", b"no"), (b"no", b"yes")):
+            if b'"answer":"%b"' % old in line:
+                lines[number] = line.replace(b'"answer":"%b"' % old, b'"answer":"%b"' % new)
+    assert b"".join(lines) != judged.read_bytes()
+    judged.write_bytes(b"".join(lines))
+    older = unseal_lines(preferred)[:1]
+    preferred.write_bytes(older[0] + b"\n" + b"".join(preferred.read_bytes().splitlines(True)[1:]))
+    told = {one.where for one in verify(data).problems}
+    assert {str(judged), str(preferred)} <= told
+    forget(data, request("author", HANDLE))
+    assert holding(data, HANDLE, SECRET) == []
+    assert {str(judged), str(preferred)} <= {one.where for one in verify(data).problems}
+
+
+def test_files_of_answers_that_name_nothing_forgotten_are_left_as_they_are(
+    data: DataFolder,
+) -> None:
+    (preferred,) = data.pairs_dir.glob("*.jsonl")
+    other = preferred.with_name("other.jsonl")
+    other.write_bytes(b'{"source":7}\n')
+    before = other.stat()
+    forget(data, request("author", HANDLE))
+    assert (other.stat().st_ino, other.read_bytes()) == (before.st_ino, b'{"source":7}\n')
 
 
 @pytest.mark.parametrize("told", ["[]", "[" * 50_000, '{"frames": [[]]}', '{"frames": 5}'])

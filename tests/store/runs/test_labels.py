@@ -20,6 +20,7 @@ from click.testing import CliRunner
 
 from store.cli.main import main
 from store.errors import DamagedLedger
+from store.maintenance.verify import verify
 from store.runs.data_folder import DataFolder
 from store.runs.labels import (
     DrawHeader,
@@ -186,15 +187,38 @@ def test_damage_is_told_and_written_over_by_nobody(tmp_path: Path) -> None:
     assert twice.what == "1 question labelled twice; the first label of each stands"
     assert twice.sound, "as after a merge: it is told, and nothing is to be mended"
     file.path.write_bytes(b'{"kind":"label"}\n' + raw)
-    with pytest.raises(DamagedLedger, match=r"by-anna\.jsonl:1 is damaged"):
-        file.add([label(3)])
-    assert file.path.read_bytes() == b'{"kind":"label"}\n' + raw
+    assert file.add([label(3)]) == 1
+    assert file.path.read_bytes().startswith(b'{"kind":"label"}\n' + raw)
+    assert "by-anna.jsonl:1 is damaged" in next(check_labels(data)).what
     draw_path(data, "d-1").write_bytes(b"{}\n")
     (fault,) = check_labels(data)
     assert fault.path == draw_path(data, "d-1")
     told = CliRunner().invoke(main, ["verify", "--data", str(tmp_path)])
     assert told.exit_code == 1
     assert "draw.jsonl" in told.output
+
+
+def test_a_damaged_label_is_asked_again_and_the_others_count(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path)
+    keep_run(data, "r0", COLOURS[:4])
+    keep_draw(data)
+    file = LabelFile(data, "d-1", "anna")
+    assert file.add([label(0), label(1), label(2), label(3)]) == 4
+    assert file.undo("q0003", START)
+    lines = file.path.read_bytes().splitlines(keepends=True)
+    lines[1] = lines[1].replace(b'"answer":"', b'"answer": ')
+    lines[2] = lines[2].replace(b'"yes"', b'"no"')
+    lines[4] = lines[4].replace(b'"undo"', b'"undo" ')
+    file.path.write_bytes(b"".join(lines))
+    log = file.read()
+    assert list(log.standing) == ["q0000"], "what was taken back stands again, or damage counts"
+    assert [fault.line for fault in log.damaged] == [2, 3, 5]
+    told = [one for one in verify(data).problems if one.where == str(file.path)]
+    assert len(told) == 3
+    assert not any("delete" in one.fix for one in told)
+    assert file.add([label(0), label(1), label(2)]) == 2
+    assert list(file.read().standing) == ["q0000", "q0001", "q0002"]
+    assert len(file.read().damaged) == 3, "damage was written over"
 
 
 def test_a_copy_that_a_file_sync_made_is_nobody(tmp_path: Path) -> None:

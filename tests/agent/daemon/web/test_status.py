@@ -189,6 +189,17 @@ def test_a_failure_is_shown_until_a_later_look_at_the_real_site_could_tell(world
     assert [one.fails for one in seen(world).sites] == [(), ()]
 
 
+def test_a_changed_result_of_a_site_is_not_shown(world: World) -> None:
+    for at, verdict in ((NOW, "fails"), (NOW + timedelta(minutes=1), "fails")):
+        record = CanaryRecord(kind="probe", at=at, platform="tiktok", verdicts={"ad": verdict})
+        append_canary(world.data, record)
+    log = world.data.canary_path("tiktok")
+    first, last = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(first + last.replace(b"fails", b"holds"))
+    (site,) = seen(world).sites
+    assert (site.at, len(site.fails)) == (NOW, 1)
+
+
 def test_curves_are_of_all_answers_of_an_arm_and_start_anew(world: World) -> None:
     world.study("s", {"treatment": ["ynynynyyyy", "nnnn-nyyyy"], "passive": ["nnnnnnnnnn"]})
     (study,) = seen(world).studies

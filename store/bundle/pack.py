@@ -121,10 +121,12 @@ class _Packing:
         self._record, self._sources = record, sources
 
     def pack(self, report: Path, progress: Progress | None) -> BundleSummary:
-        place = self._file.expanduser().absolute()
+        place = self._file.absolute()
         with self._staging(place) as folder:
             staging = BundleStaging(self._data, self._record, self._sources, folder)
-            staged = staging.stage(report, keep_handles=self._choice.keep_handles)
+            staged = staging.stage(
+                report, keep_handles=self._choice.keep_handles, frames=self._choice.frames
+            )
             frames = staging.frames() if self._choice.frames else []
             members = sorted([*staged, *frames], key=lambda one: one.entry.place)
             manifest = self._manifest(members)

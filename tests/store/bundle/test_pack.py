@@ -209,7 +209,11 @@ def test_earlier_runs_of_an_account_count_and_tell_nothing_else(copied: Workplac
     assert copied.bundle().exit_code == 0
     content = copied.file.read_bytes()
     assert b"private thing" not in content
-    assert b"data/runs/earlier/ledger.jsonl" in content
+    assert b"data/runs/left-out-001/ledger.jsonl" in content
+    assert not re.search(
+        rb"earlier|another", content.partition(b"data/runs/left-out-001")[2][:4096]
+    )
+    assert b"data/runs/earlier" not in content
     told = json.loads(copied.reproduce("--json").stdout)
     assert told["different"] == 0
     kept = copied.folder / "kept.tar"

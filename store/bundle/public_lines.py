@@ -16,7 +16,8 @@ from store.bundle.errors import BadBundle
 from store.dataset.pseudonyms import Pseudonyms
 from store.jsonl.append_only import committed, divide
 from store.jsonl.hash_chain import GONE, ChainWalk, body_of, looks_sealed, rewrite_line
-from store.runs.ledger_lines import PersonaRecord, Provenance, RunStarted, Windows
+from store.runs.ledger_lines import PersonaRecord, RunStarted, Windows
+from store.runs.run_provenance import Provenance
 
 Line = dict[str, Any]
 _SLOT = re.compile(r"slot\d{3}-[a-z]+-r\d+")

@@ -68,6 +68,10 @@ def bundle(
     """
     if file.exists():
         raise BadBundle(f"{file} is there already. Type: python -m store bundle {name} NEW_FILE")
+    parent = file.absolute().parent
+    if parent.is_dir() and not os.access(parent, os.W_OK):
+        told = f"{parent} cannot be written to"
+        raise BadBundle(f"{told}. Type: python -m store bundle {name} FOLDER/{file.name}")
     if data.forgetting.exists():
         raise ForgettingPending
     home = data.study_dir(name)

@@ -60,12 +60,17 @@ def drop_notes(out: Path) -> None:
 
 def _prompts(data: DataFolder, sources: StudySources) -> Iterator[PromptText]:
     """Every file of prompts that a judge of these runs was asked with."""
+    for name, sha256 in sorted(find_prompts(data, sources)):
+        yield PromptText(name=name, sha256=sha256, text=_text(name, sha256))
+
+
+def find_prompts(data: DataFolder, sources: StudySources) -> set[tuple[str, str]]:
+    """Return name and SHA-256 of each file of prompts that ledgers and judgements name."""
     used = {item for first in sources.runs for item in first.prompts.items()}
     for name in sources.names:
         for path in judgement_files(data.run_dir(name)):
             used |= set(read_judgements(path).judge.prompts.items())
-    for name, sha256 in sorted(used):
-        yield PromptText(name=name, sha256=sha256, text=_text(name, sha256))
+    return used
 
 
 def _text(name: str, sha256: str) -> str | None:

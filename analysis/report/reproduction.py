@@ -48,8 +48,8 @@ class Reproduction:
 
     @property
     def holds(self) -> bool:
-        """Whether every figure is equal, and the file is the one that is cited."""
-        return self.as_cited and not self.different
+        """Whether there are figures, every one is equal, and the file is the one that is cited."""
+        return self.as_cited and self.figures > 0 and not self.different
 
     @classmethod
     def of(

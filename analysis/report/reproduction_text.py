@@ -27,7 +27,8 @@ def _file(told: Reproduction) -> Iterator[str]:
         yield "Pseudonyms stand for creators, videos and accounts; captions and replies are out."
     mine, here = told.made_by, told.derived_by
     same = "the same code" if mine.code == here.code else f"other code, {here.code[:12]}"
-    yield f"Made by feedsway {mine.feedsway}, code {mine.code[:12]}, on Python {mine.python}."
+    made = f"Made by feedsway {mine.feedsway}, code {mine.code[:12]}, on Python {mine.python}."
+    yield show_line(made)
     yield f"Derived again by feedsway {here.feedsway}, {same}, on Python {here.python}."
     if told.environment_differs:
         yield f"Different here: {'; '.join(map(show_line, told.environment_differs))}."
@@ -66,13 +67,11 @@ def _difference(one: FigureDifference) -> str:
     return f"  {where}\n    in the bundle {bundled}, derived {derived}"
 
 
-def _cell(text: str) -> str:
-    return show_line(text)[:_LONGEST] or "empty"
-
-
 def _verdict(told: Reproduction) -> str:
     if told.different:
         what = f"{count_of(told.different, 'figure')} of {told.figures:,} differ."
+    elif not told.figures:
+        what = "There is no figure in it that could be compared."
     else:
         close = f", {told.close:,} of them within {TOLERANCE:g}" * bool(told.close)
         what = f"All {told.figures:,} figures are equal{close}."

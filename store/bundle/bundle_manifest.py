@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from store.bundle.report_record import Environment, PromptText, ReportOptions
 from store.jsonl.base_record import Record, tell_fault
-from store.jsonl.paths import FrameHash, PathName, is_part
+from store.jsonl.hash_chain import split_line
+from store.jsonl.paths import FrameHash, PathName, is_name, is_part
 
 NAME = "manifest.json"
 MOST_BYTES = 256 * 2**20
@@ -49,11 +51,15 @@ class BundledFile(Record):
     bytes: int = Field(ge=0)
     sha256: FrameHash
     original: FrameHash | None = None
-    """SHA-256 of the kept file, where names were taken out of it or lines left out."""
+    """SHA-256 of the kept lines, where names were taken out of them; a claim that only they prove.
+
+    A table has none: names could be tried out on it."""
     chain: FrameHash | None = None
     """Last hash of the chain of its lines, which is that of the kept file too."""
     columns_left_out: tuple[str, ...] = ()
     """Of a table, since pseudonyms stand for what they hold."""
+    rows_left_out: int = Field(default=0, ge=0)
+    """Of the page's numbers: those of contact sheets, where frames are left out."""
 
 
 class BundleManifest(Record):
@@ -73,6 +79,16 @@ class BundleManifest(Record):
     """What judges were asked with; the traits of the personas, which come in between, are data."""
     files: tuple[BundledFile, ...]
     """Every other member, in the order of their bytes."""
+
+    @model_validator(mode="after")
+    def _check_options(self) -> Self:
+        """Refuse what would be read from outside of the bundle."""
+        if self.options.null_files or self.options.beside:
+            raise ValueError("figures of files that no bundle holds are in it")
+        for name in self.options.null_from:
+            if not is_name(name):
+                raise ValueError(f"{name[:80]!a} is no name of a study or run")
+        return self
 
     def encode(self) -> bytes:
         """Return the bytes of the member, sealed."""
@@ -99,3 +115,15 @@ class BundleManifest(Record):
 
     def below(self, folder: str) -> tuple[BundledFile, ...]:
         return tuple(file for file in self.files if file.place.startswith(folder))
+
+
+def read_chain_end(path: Path) -> str | None:
+    """Return the last hash of a file's chain; ``None`` of a file that has none."""
+    if path.suffix != ".jsonl":
+        return None
+    last = b""
+    with path.open("rb") as file:
+        for line in file:
+            last = line.removesuffix(b"\n") if line.endswith(b"\n") else last
+    seal = split_line(last)[1]
+    return None if seal is None else seal.chain.decode()

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from store.bundle.bundle_leaks import LeakSearch
-from store.bundle.bundle_manifest import DATA, FIGURES, BundledFile
+from store.bundle.bundle_leaks import LeakSearch, path_pattern
+from store.bundle.bundle_manifest import DATA, FIGURES, BundledFile, read_chain_end
 from store.bundle.errors import BadBundle
-from store.bundle.figure_tables import SHOWN_BY_NAME, write_without
-from store.bundle.public_lines import PublicLines, bare_head, public_canary
+from store.bundle.figure_tables import PAGE_NUMBERS, SHOWN_BY_NAME, write_frameless, write_without
+from store.bundle.public_lines import PublicLines, bare_head, encode_head, hide_paths, public_canary
 from store.bundle.report_record import ReportRecord, hash_file
 from store.bundle.study_sources import StudySources
 from store.dataset.export import own_words
 from store.dataset.pseudonyms import KnownPeople, Pseudonyms, key_of, known_runs
 from store.errors import StoreError
 from store.frames.frame_store import FrameStore
-from store.jsonl.append_only import divide
-from store.jsonl.hash_chain import split_line
 from store.runs import ledger
 from store.runs.data_folder import LEDGER, DataFolder
 
@@ -53,7 +51,7 @@ class BundleStaging:
         self.problems: list[str] = []
         """Ledgers and frames that cannot be read, in words."""
 
-    def stage(self, report: Path, *, keep_handles: bool) -> list[StagedFile]:
+    def stage(self, report: Path, *, keep_handles: bool, frames: bool) -> list[StagedFile]:
         """Gather lines, declarations and tables, and search all of them for names and secrets.
 
         Raises ``BadBundle``.
@@ -63,7 +61,7 @@ class BundleStaging:
             for _ in known_runs(self._data, people, self.problems):
                 pass
             self._names = Pseudonyms(key_of(self._data.pseudonym_key), people)
-        staged = [*self._lines(), *self._heads(), *self._tables(report)]
+        staged = [*self._lines(), *self._heads(), *self._tables(report, frames=frames)]
         search = LeakSearch(
             self._data,
             self._names,
@@ -107,14 +105,18 @@ class BundleStaging:
             written = self._write(f"{DATA}{place}", rewrite(path.read_bytes()))
             if written.stat().st_size:  # no line of a canary log may concern these runs
                 original = self._record.sources.get(place)
-                yield self._staged(f"{DATA}{place}", written, original)
+                changed = original != hash_file(written)
+                yield self._staged(f"{DATA}{place}", written, original if changed else None)
 
     def _rewriting(self, place: str) -> Callable[[bytes], Iterable[bytes]] | None:
         """What makes the lines of a file public; ``None`` where it goes in as it is."""
         if place.startswith("canary/"):
             return lambda content: public_canary(content, self._concerns)
-        if not place.startswith("runs/") or self._names is None:
+        if not place.startswith("runs/"):
             return None
+        if self._names is None:
+            paths = path_pattern(self._data)
+            return lambda content: [hide_paths(content, paths)]
         public = PublicLines(self._names)
         return lambda content: public.of_file(place, content)
 
@@ -128,24 +130,28 @@ class BundleStaging:
 
     def _heads(self) -> Iterator[StagedFile]:
         """First lines of earlier runs that used an account of the study's, and nothing more."""
-        for first in self._sources.heads:
-            place = f"{DATA}runs/{first.run_id}/{LEDGER}"
-            line = PublicLines(self._names).head(first) if self._names else bare_head(first)
+        heads = sorted(self._sources.heads, key=lambda one: (one.at, one.run_id))
+        for number, first in enumerate(heads, 1):
+            bare = bare_head(first, f"left-out-{number:03d}")
+            place = f"{DATA}runs/{bare.run_id}/{LEDGER}"
+            line = PublicLines(self._names).head(bare) if self._names else encode_head(bare)
             yield self._staged(place, self._write(place, [line]))
 
-    def _tables(self, report: Path) -> Iterator[StagedFile]:
+    def _tables(self, report: Path, *, frames: bool) -> Iterator[StagedFile]:
         for name, sha256 in self._record.tables.items():
             path, place = report / TABLES / f"{name}.csv", f"{FIGURES}{name}.csv"
             if not path.is_file() or hash_file(path) != sha256:
                 told = f"{path} is not as the report wrote it"
                 raise BadBundle.report(self._record.study or self._record.runs[0], told)
-            if self._names is None or name not in SHOWN_BY_NAME:
-                yield self._staged(place, path)
-                continue
             written = self._folder / place
-            written.parent.mkdir(parents=True, exist_ok=True)
-            without = write_without(path, SHOWN_BY_NAME[name], written)
-            yield self._staged(place, written, sha256, without)
+            if name == PAGE_NUMBERS and not frames:
+                rows = write_frameless(path, written)
+                yield self._staged(place, written, rows=rows)
+            elif self._names is not None and name in SHOWN_BY_NAME:
+                columns = write_without(path, SHOWN_BY_NAME[name], written)
+                yield self._staged(place, written, columns=columns)
+            else:
+                yield self._staged(place, path)
 
     def _write(self, place: str, lines: Iterable[bytes]) -> Path:
         path = self._folder / place
@@ -156,36 +162,33 @@ class BundleStaging:
 
     @staticmethod
     def _staged(
-        place: str, path: Path, original: str | None = None, without: Sequence[str] = ()
+        place: str,
+        path: Path,
+        original: str | None = None,
+        columns: tuple[str, ...] = (),
+        rows: int = 0,
     ) -> StagedFile:
         entry = BundledFile(
             place=place,
             bytes=path.stat().st_size,
             sha256=hash_file(path),
             original=original,
-            chain=_chain_head(path),
-            columns_left_out=tuple(without),
+            chain=read_chain_end(path),
+            columns_left_out=columns,
+            rows_left_out=rows,
         )
         return StagedFile(entry, path)
 
     def _own_words(self) -> list[str]:
-        """What the study's makers wrote, which is theirs to tell."""
+        """Names and texts that the study's makers gave, which are theirs to tell.
+
+        What they wrote beside these, as in a study file's comments, is searched like all else.
+        """
         runs, record = self._sources.runs, self._record
-        told = [*own_words(runs), *self._sources.names]
-        told += [first.run_id for first in self._sources.heads]
+        told = [*own_words(runs), *self._sources.names, record.study or ""]
         told += [trait for first in runs for trait in first.persona.traits]
         told += [text.text or "" for text in record.prompts]
         told += [str(first.config.get("cell")) for first in runs]
-        for place in (*self._sources.figures, *self._sources.more):
-            if place.startswith(("studies/", "labels/")):
-                told.append((self._data.root / place).read_text("utf-8", "replace"))
+        labels = (place for place in self._sources.figures if place.startswith("labels/"))
+        told += [word for place in labels for word in Path(place).with_suffix("").parts]
         return told
-
-
-def _chain_head(path: Path) -> str | None:
-    """Return the last hash of a file's chain; ``None`` of a file that has none."""
-    if path.suffix != ".jsonl":
-        return None
-    lines, _ = divide(path.read_bytes())
-    seal = split_line(lines[-1])[1] if lines else None
-    return None if seal is None else seal.chain.decode()

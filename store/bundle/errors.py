@@ -26,9 +26,10 @@ class BadBundle(ExportRefused):
         return cls(f"{path} {problem}. Get it anew, then type: python -m analysis reproduce {path}")
 
     @classmethod
-    def leak(cls, place: str) -> BadBundle:
-        """For what names somebody, or holds a secret, after all."""
-        return cls(
-            f"The bundle would tell a name, a path of this machine or a secret in {place}: nothing "
-            "of it is left. If names may be told, type: python -m store bundle STUDY --keep-handles"
-        )
+    def leak(cls, place: str, what: str, *, of_people: bool) -> BadBundle:
+        """For what names somebody (``of_people``), or a machine, or holds a secret, after all."""
+        told = f"The bundle would tell {what} in {place}: nothing of it is left."
+        if of_people:
+            keep = "python -m store bundle STUDY --keep-handles"
+            return cls(f"{told} If names may be told, type: {keep}")
+        return cls(f"{told} Take it out, then type: python -m analysis report STUDY")

@@ -68,6 +68,10 @@ def bundle(
     """
     if file.exists():
         raise BadBundle(f"{file} is there already. Type: python -m store bundle {name} NEW_FILE")
+    parent = file.absolute().parent
+    if parent.is_dir() and not os.access(parent, os.W_OK):
+        told = f"{parent} cannot be written to"
+        raise BadBundle(f"{told}. Type: python -m store bundle {name} FOLDER/{file.name}")
     if data.forgetting.exists():
         raise ForgettingPending
     home = data.study_dir(name)
@@ -121,10 +125,12 @@ class _Packing:
         self._record, self._sources = record, sources
 
     def pack(self, report: Path, progress: Progress | None) -> BundleSummary:
-        place = self._file.expanduser().absolute()
+        place = self._file.absolute()
         with self._staging(place) as folder:
             staging = BundleStaging(self._data, self._record, self._sources, folder)
-            staged = staging.stage(report, keep_handles=self._choice.keep_handles)
+            staged = staging.stage(
+                report, keep_handles=self._choice.keep_handles, frames=self._choice.frames
+            )
             frames = staging.frames() if self._choice.frames else []
             members = sorted([*staged, *frames], key=lambda one: one.entry.place)
             manifest = self._manifest(members)

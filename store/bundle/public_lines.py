@@ -15,13 +15,17 @@ from typing import Any
 from store.bundle.errors import BadBundle
 from store.dataset.pseudonyms import Pseudonyms
 from store.jsonl.append_only import committed, divide
-from store.jsonl.hash_chain import GONE, ChainWalk, looks_sealed, rewrite_line
-from store.runs.ledger_lines import PersonaRecord, RunStarted
+from store.jsonl.hash_chain import GONE, ChainWalk, body_of, looks_sealed, rewrite_line
+from store.runs.ledger_lines import PersonaRecord, RunStarted, Windows
+from store.runs.run_provenance import Provenance
 
 Line = dict[str, Any]
 _SLOT = re.compile(r"slot\d{3}-[a-z]+-r\d+")
 """What the draw of a study calls an account."""
+_MESSAGE = b'"message":'
 _DAY = len("2025-03-01")
+_NONE = "left-out"
+"""Stands in fields of runs that the study is not about."""
 ACCOUNT = re.compile(rf"account-[0-9a-f]{{12}}(-{_SLOT.pattern})?")
 """What stands for an account."""
 
@@ -106,7 +110,7 @@ class PublicLines:
 
     def head(self, first: RunStarted) -> bytes:
         """Return the only line of a run of others: that an account had been used by then."""
-        line = json.loads(bare_head(first))
+        line = json.loads(encode_head(first))
         return encode(self._public(line, "run_started", first.platform)) + b"\n"
 
     def account(self, platform: str, name: str) -> str:
@@ -135,11 +139,58 @@ class PublicLines:
         return public
 
 
-def bare_head(first: RunStarted) -> bytes:
-    """Return the first line of a run of others with its account, and nothing that it was for."""
-    nobody = PersonaRecord(id="left-out", traits=(), source="left out", licence="left out")
-    other = first.model_copy(update={"persona": nobody, "config": {}, "prompts": {}})
-    return other.model_dump_json(by_alias=True).encode() + b"\n"
+def bare_head(first: RunStarted, name: str) -> RunStarted:
+    """Return the start of a run of others under another name: its account, its site and its time.
+
+    All else is the same for every run, and tells nothing of what it was for.
+    """
+    nobody = PersonaRecord(id=_NONE, traits=(), source=_NONE, licence=_NONE)
+    return RunStarted(
+        run_id=name,
+        at=first.at,
+        persona=nobody,
+        platform=first.platform,
+        strategy=_NONE,
+        model=_NONE,
+        account=first.account,
+        windows=Windows(before=1, adapt=0, after=1),
+        seed=0,
+        config={},
+        config_hash="",
+        prompts={},
+        encoder=None,
+        driver=_NONE,
+        browser=_NONE,
+        viewport=(0, 0),
+        locale=_NONE,
+        provenance=Provenance(
+            code_version=_NONE, code_dirty=None, python=_NONE, system=_NONE, libraries={}
+        ),
+    )
+
+
+def encode_head(first: RunStarted) -> bytes:
+    return first.model_dump_json(by_alias=True).encode() + b"\n"
+
+
+def hide_paths(content: bytes, paths: re.Pattern[str]) -> bytes:
+    """Return lines as they were kept, but for folders of a machine in messages of faults."""
+    found = re.compile(rf"({paths.pattern})[^\s'\"]*")
+    return b"\n".join(_hide_path(raw, found) for raw in content.split(b"\n"))
+
+
+def _hide_path(raw: bytes, paths: re.Pattern[str]) -> bytes:
+    if _MESSAGE not in raw:
+        return raw
+    try:
+        line = json.loads(body_of(raw))
+        hidden = paths.sub("(path)", line["message"])
+        if line["kind"] != "fault" or hidden == line["message"]:
+            return raw
+        body = encode(line | {"message": hidden})
+        return rewrite_line(raw, body, line["at"][:_DAY]) if looks_sealed(raw) else body
+    except (ValueError, KeyError, TypeError):  # no such line, or a damaged one, which stays so
+        return raw
 
 
 def _public_config(config: Line) -> Line:

@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from store.bundle.errors import BadBundle
 from store.jsonl.atomic import write_whole
@@ -26,7 +27,7 @@ _EXTRA = "extra =="
 class ReportOptions(Record):
     """What was typed for a report, beside its study: equal options derive equal figures."""
 
-    seed: int
+    seed: int = Field(ge=0)
     null_from: tuple[str, ...] = ()
     """Studies and runs that the null was drawn from, and names of files."""
     null_runs: tuple[PathName, ...] = ()
@@ -44,6 +45,12 @@ class PromptText(Record):
     name: str
     sha256: str
     text: str | None
+
+    @model_validator(mode="after")
+    def _check_text(self) -> Self:
+        if self.text is not None and _hash_text(self.text) != self.sha256:
+            raise ValueError(f"the text of {self.name[:80]!a} has another SHA-256")
+        return self
 
 
 class Environment(Record):
@@ -99,6 +106,10 @@ class ReportRecord(Record):
     """SHA-256 of every file that was read, by its place in the data folder."""
     tables: dict[PathName, FrameHash]
     """SHA-256 of each table as CSV, by name."""
+
+
+def _hash_text(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def hash_files(data: DataFolder, places: Iterable[str]) -> dict[str, str]:

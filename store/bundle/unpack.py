@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from store.bundle.bundle_manifest import MOST_BYTES, NAME, BundledFile, BundleManifest
+from store.bundle.bundle_manifest import (
+    MOST_BYTES,
+    NAME,
+    BundledFile,
+    BundleManifest,
+    read_chain_end,
+)
 from store.bundle.errors import BadBundle
 from store.jsonl.atomic import make_folder
 from store.jsonl.paths import path_within
@@ -36,6 +43,8 @@ def open_bundle(file: Path, folder: Path, progress: Progress | None = None) -> O
     structure is.
     """
     try:
+        if not stat.S_ISREG(file.stat().st_mode):  # a pipe would be waited for
+            raise BadBundle.damage(file, "is no file")
         with file.open("rb") as stream:
             return _Opening(file, folder, CanonicalReader(stream)).read(progress)
     except NotLaidOut as error:
@@ -58,6 +67,8 @@ class _Opening:
         for number, member in enumerate(manifest.files, 1):
             if self._unpack(member) != member.sha256:
                 damaged.append(member.place)
+            elif read_chain_end(self._folder / member.place) != member.chain:
+                damaged.append(f"{member.place} (its hash chain ends otherwise)")
             if progress is not None:
                 progress(number, len(manifest.files))
         self._reader.end()

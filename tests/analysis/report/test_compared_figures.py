@@ -6,17 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from analysis.report.compared_figures import FigureComparison, TableComparison, compare_figures
+from analysis.report.compared_figures import FigureComparison, compare_figures
 from store.bundle.bundle_manifest import BundledFile, BundleManifest
 from store.bundle.report_record import Environment, ReportOptions
 
 
-def compare(folder: Path, bundled: str, derived: str, name: str = "x") -> FigureComparison:
-    (folder / "figures").mkdir()
-    (folder / "derived").mkdir()
-    (folder / "figures" / f"{name}.csv").write_text(bundled, "utf-8")
-    (folder / "derived" / f"{name}.csv").write_text(derived, "utf-8")
-    manifest = BundleManifest(
+def manifest_of(name: str) -> BundleManifest:
+    return BundleManifest(
         study="s",
         runs=(),
         handles="kept",
@@ -26,7 +22,14 @@ def compare(folder: Path, bundled: str, derived: str, name: str = "x") -> Figure
         prompts=(),
         files=(BundledFile(place=f"figures/{name}.csv", bytes=1, sha256="0" * 64),),
     )
-    return compare_figures(manifest, folder, folder / "derived")
+
+
+def compare(folder: Path, bundled: str, derived: str, name: str = "x") -> FigureComparison:
+    (folder / "figures").mkdir()
+    (folder / "derived").mkdir()
+    (folder / "figures" / f"{name}.csv").write_text(bundled, "utf-8")
+    (folder / "derived" / f"{name}.csv").write_text(derived, "utf-8")
+    return compare_figures(manifest_of(name), folder, folder / "derived")
 
 
 @pytest.mark.parametrize(
@@ -72,12 +75,71 @@ def test_a_table_that_no_reader_takes_differs_as_a_whole(tmp_path: Path) -> None
     assert found.different >= 1
 
 
-def test_numbers_are_compared_without_their_count_and_without_frames(tmp_path: Path) -> None:
+def test_numbers_are_compared_without_their_count(tmp_path: Path) -> None:
+    """Those of contact sheets had stood among them when the report was made."""
     head = "id,source,text,value,function\n"
-    sheet = "n-1,1,5,5.0,analysis.report.example_frames.sheets\n"
-    bundled = f"{head}{sheet}n-2,2,7,7.0,f\n"
-    found = compare(tmp_path, bundled, f"{head}n-1,1,7,7.0,f\n", name="numbers")
-    assert found.tables == [
-        TableComparison("numbers", equal=2, unchecked=found.tables[0].unchecked)
-    ]
-    assert "contact sheets" in found.unchecked[0]
+    bundled = f"{head}n-2,2,7,7.0,f\nn-5,4,8,8.0,g\nn-6,2,7,7.0,f\n"
+    derived = f"{head}n-1,1,7,7.0,f\nn-2,2,8,8.0,g\nn-3,1,7,7.0,f\n"
+    (table,) = compare(tmp_path, bundled, derived, name="numbers").tables
+    assert (table.equal, table.different) == (6, 0)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "n-2,1,7,7.0,analysis.report.example_frames.sheets",  # frames are left out, and their rows
+        "n-2",
+    ],
+)
+def test_a_number_that_the_report_does_not_have_differs(tmp_path: Path, row: str) -> None:
+    head = "id,source,text,value,function\n"
+    first = "n-1,1,7,7.0,f\n"
+    found = compare(tmp_path, f"{head}{first}{row}\n", f"{head}{first}", name="numbers")
+    assert found.different == 1
+
+
+@pytest.mark.parametrize("sources", [("1", "1"), ("x", "y"), ("2", "1")])
+def test_a_number_keeps_its_source(tmp_path: Path, sources: tuple[str, str]) -> None:
+    head = "id,source,value\n"
+    forged = "".join(f"n-{n},{source},7.0\n" for n, source in enumerate(sources, 1))
+    found = compare(tmp_path, f"{head}{forged}", f"{head}n-1,1,7.0\nn-2,2,7.0\n", name="numbers")
+    assert found.different >= 1
+
+
+@pytest.mark.parametrize(
+    "bundled",
+    ["n,v\na,1.0,5\n", "n,v\na\n", "n\na\n", "n,v,w\na,1.0,2\n", "v,n\n1.0,a\n", "n,n\na,a\n", ""],
+)
+def test_a_column_or_a_cell_more_or_less_differs(tmp_path: Path, bundled: str) -> None:
+    assert compare(tmp_path, bundled, "n,v\na,1.0\n").different >= 1
+
+
+def test_only_what_names_stood_in_may_be_left_out(tmp_path: Path) -> None:
+    found = compare(tmp_path, "run,sway\nr,1.0\n", "run,account,sway\nr,a,1.0\n", name="runs")
+    assert found.different == 1, "with handles, no column is left out"
+    assert found.differences[0].column == "the header"
+
+
+@pytest.mark.parametrize("side", ["figures", "derived"])
+def test_a_table_of_one_side_alone_differs(tmp_path: Path, side: str) -> None:
+    compare(tmp_path, "n,v\na,1.0\n", "n,v\na,1.0\n")
+    name = "y" if side == "derived" else "x"
+    (tmp_path / side / f"{name}.csv").write_text("n,v\na,1.0\n", "utf-8")
+    if side == "figures":
+        (tmp_path / "derived" / "x.csv").unlink()
+    found = compare_figures(manifest_of("x"), tmp_path, tmp_path / "derived")
+    assert [(one.table, one.column) for one in found.differences] == [(name, "the whole table")]
+
+
+def test_other_packages_estimators_need_not_be_here(tmp_path: Path) -> None:
+    compare(tmp_path, "n,v\na,1.0\n", "n,v\na,1.0\n", name="estimators_of_others")
+    (tmp_path / "derived" / "estimators_of_others.csv").unlink()
+    found = compare_figures(manifest_of("estimators_of_others"), tmp_path, tmp_path / "derived")
+    assert (found.different, found.figures) == (0, 0)
+    assert "not derived here" in found.unchecked[0]
+
+
+@pytest.mark.parametrize(("name", "different"), [("p", 1), ("p_holm", 1), ("value", 0)])
+def test_small_probabilities_are_told_apart(tmp_path: Path, name: str, different: int) -> None:
+    found = compare(tmp_path, f"{name}\n3e-13\n", f"{name}\n9e-13\n")
+    assert found.different == different

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -209,9 +210,17 @@ def test_earlier_runs_of_an_account_count_and_tell_nothing_else(copied: Workplac
     assert copied.bundle().exit_code == 0
     content = copied.file.read_bytes()
     assert b"private thing" not in content
-    assert b"data/runs/earlier/ledger.jsonl" in content
-    told = json.loads(copied.reproduce("--json").stdout)
-    assert told["different"] == 0
+    with tarfile.open(copied.file) as tar:
+        head = tar.extractfile("data/runs/left-out-001/ledger.jsonl")
+        assert head is not None
+        line = json.loads(head.read())
+    told = {name for name, value in line.items() if value and value != "left-out"}
+    assert told == {"kind", "schema", "run_id", "at", "persona", "platform", "arm", "account"} | {
+        *("windows", "viewport", "provenance")
+    }
+    assert (line["windows"]["before"], line["viewport"], line["arm"]) == (1, [0, 0], "treatment")
+    assert b"runs/earlier" not in content
+    assert json.loads(copied.reproduce("--json").stdout)["different"] == 0
     kept = copied.folder / "kept.tar"
     assert copied.bundle("--keep-handles", file=kept).exit_code == 0
     assert b"private thing" not in kept.read_bytes()

@@ -100,6 +100,8 @@ def remade(source: Path, target: Path, change: Callable[[str, bytes], bytes]) ->
         place = target.with_suffix(".part")
         place.write_bytes(new[entry.place])
         fields = dict(entry) | {"bytes": len(new[entry.place]), "sha256": hash_file(place)}
+        if entry.chain is not None:
+            fields["chain"] = str(json.loads(new[entry.place].splitlines()[-1])["chain"])
         entries.append(BundledFile(**fields))
     told = manifest.model_copy(update={"files": tuple(entries)}).encode()
     with target.open("wb") as file:

@@ -20,6 +20,7 @@ from personas.answer_words import languages
 from personas.questionnaire import read_isq
 from personas.reply_parser import Reading, read_choice, read_pick, read_text
 from store.runs.ledger_lines import Judgement
+from store.untrusted.clean_text import clean_json, clean_text
 from tests.fuzz.guard import Target
 
 
@@ -63,7 +64,7 @@ _LEADS = (
     "Well, ",
     "Final answer: ",
 )
-_TAILS = ("", ".", "!", ", because ", ". ", " - ", "\nReason: ", ": ", "**\n", "\n\n")
+_TAILS = (" ", ".", "!", ", because ", ". ", " - ", "\nReason: ", ": ", "**\n", "\n\n")
 _REST = (
     "it is dull",
     "I like birds",
@@ -110,10 +111,12 @@ def _never_contrary(content: bytes, _: Path) -> object:
 
 
 def _read_batch(content: bytes, _: Path) -> object:
+    """What a reply is made of, which cleans what it takes."""
+
     def one(fields: dict[str, Any]) -> tuple[str, Any]:
         return str(fields["custom_id"]), fields["response"]["body"]["choices"][0]
 
-    return sorted(read_lines(content, one))
+    return [(clean_text(key), clean_json(body)) for key, body in read_lines(content, one).items()]
 
 
 def _read_own(content: bytes, place: Path) -> object:

@@ -53,10 +53,13 @@ def _read_probability(p_yes: object) -> float | None:
 def _read_count(name: str, count: object) -> int | None:
     if count is None:
         return None
-    whole = count if isinstance(count, Integral) and not isinstance(count, bool) else None
-    if whole is None or not 0 <= int(whole) <= _MOST_TOKENS:
+    if isinstance(count, bool) or not isinstance(count, Integral) or not _is_count(count):
         raise ValueError(f"{name} is {_tell(count)}, and a count is an int from 0 to 10**12")
-    return int(whole)
+    return int(count)
+
+
+def _is_count(count: Integral) -> bool:
+    return 0 <= int(count) <= _MOST_TOKENS
 
 
 def _read_cost(cost: object) -> float | None:

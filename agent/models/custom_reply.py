@@ -8,6 +8,8 @@ from numbers import Integral, Real
 
 from agent.models.base import Reply
 
+_MOST_TOKENS = 10**12  # beyond what any call reads or writes
+
 
 def check_reply(reply: Reply) -> Reply:
     """Return a reply with plain numbers, and no vector; raises ``ValueError`` in words.
@@ -43,25 +45,37 @@ def check_reply(reply: Reply) -> Reply:
 def _read_probability(p_yes: object) -> float | None:
     if p_yes is None:
         return None
-    if not isinstance(p_yes, Real) or not 0 <= float(p_yes) <= 1:
+    if not isinstance(p_yes, Real) or not 0 <= (number := _as_float(p_yes)) <= 1:
         raise ValueError(f"p_yes is {_tell(p_yes)}, and a probability is from 0 to 1")
-    return float(p_yes)
+    return number
 
 
 def _read_count(name: str, count: object) -> int | None:
     if count is None:
         return None
-    if isinstance(count, bool) or not isinstance(count, Integral) or int(count) < 0:
-        raise ValueError(f"{name} is {_tell(count)}, and a count is an int from 0")
+    if isinstance(count, bool) or not isinstance(count, Integral) or not _is_count(count):
+        raise ValueError(f"{name} is {_tell(count)}, and a count is an int from 0 to 10**12")
     return int(count)
+
+
+def _is_count(count: Integral) -> bool:
+    return 0 <= int(count) <= _MOST_TOKENS
 
 
 def _read_cost(cost: object) -> float | None:
     if cost is None:
         return None
-    if not isinstance(cost, Real) or not 0 <= float(cost) < math.inf:
+    if not isinstance(cost, Real) or not 0 <= (number := _as_float(cost)) < math.inf:
         raise ValueError(f"cost_usd is {_tell(cost)}, and dollars are a number from 0")
-    return float(cost)
+    return number
+
+
+def _as_float(number: Real) -> float:
+    """A number as it is, and one that no float holds as infinity."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf
 
 
 def _read_notes(notes: object) -> dict[str, str]:
@@ -71,4 +85,7 @@ def _read_notes(notes: object) -> dict[str, str]:
 
 
 def _tell(thing: object) -> str:
-    return f"{thing!a:.60}"
+    try:
+        return f"{thing!a:.60}"
+    except ValueError:  # an int of more digits than Python writes
+        return f"of {type(thing).__name__} and cannot be written"

@@ -55,6 +55,7 @@ def paper(
     from analysis.paper.paper_tables import write_paper_tables
     from analysis.report.report_inputs import is_study, nearest_names, read_study
     from analysis.spectrum.spectrum_report import read_spectrum
+    from store.bundle.study_sources import find_sources
     from store.privacy.derived_files import register, seal_derived
     from store.runs.data_folder import DataFolder
 
@@ -73,7 +74,14 @@ def paper(
     names = [study, *([spectrum] if spectrum else []), *null_runs.words]
     command = f"python -m analysis paper {' '.join(map(shlex.quote, names))}"
     material = replace(material, null_runs=null_runs, command=command)
-    place = register(folder, out or folder.studies_dir / study / "paper", "report")
+    sources = find_sources(folder, study, (), drawn["null_from"].runs(data))
+    place = register(
+        folder,
+        out or folder.studies_dir / study / "paper",
+        "report",
+        runs={*sources.names, *(first.run_id for first in material.started)},
+        frames=findings.layout.retrieval.shown if findings else (),
+    )
     written = write_paper_tables(material, findings, place, drawn["seed"], datetime.now(UTC))
     seal_derived(folder, place)
     if as_json_:

@@ -68,7 +68,7 @@ def report(
     folder = DataFolder(data)
     study, paths = _find(folder, names, out)
     home = folder.studies_dir / study if study is not None else paths[0].parent
-    runs = [path.parent.name for path in paths]  # of a study's report: any
+    runs = [path.parent.name for path in paths]  # of a study: found by the notes
     notes = ReportNotes(folder, study, runs, null_from.runs(data))
     material = (
         read_study(folder, study, progress)
@@ -81,8 +81,8 @@ def report(
     words = [*null_runs.words, *(word for name in histories for word in ("--beside", name))]
     command = " ".join([material.command, *map(shlex.quote, words)])
     material = replace(material, null_runs=null_runs, command=command)
-    runs += histories if runs else []
-    out = register(folder, out or home / "report", "report", runs=runs)
+    shown = {*runs, *notes.runs, *histories, *(first.run_id for first in material.started)}
+    out = register(folder, out or home / "report", "report", runs=shown)
     drop_notes(out)
     written = make(material, out, given["seed"], given["as_json_"])
     options = ReportOptions(

@@ -36,6 +36,11 @@ class ReportNotes:
         self._sources = find_sources(data, study, runs, self._nulls)
         self._hashes = hash_files(data, self._sources.figures)
 
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """Every run that it is made of, those of its null too; watch histories are apart."""
+        return self._sources.names
+
     def keep(self, out: Path, tables: Iterable[Path], options: ReportOptions) -> None:
         """Write the notes beside the page; raises ``DataUnwritable``."""
         record = ReportRecord(

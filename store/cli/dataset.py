@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +17,9 @@ from store.terminal.exit_codes import name_data_folder
 from store.terminal.printing import count_of, echo
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from store.privacy.derived_files import DerivedEntry
     from store.privacy.forget_plan import ForgetPlan, Request
     from store.runs.data_folder import DataFolder
 
@@ -223,13 +225,15 @@ def forget(root: Path, as_json: bool, dry_run: bool, yes: bool, **options: Any) 
     request = _request(options, forgetting.pending(data))
     if dry_run:
         todo = forget_plan.plan(data, request)
-        told = f"{_told(todo)} to go."
-        echo(json.dumps(_plan_fields(data, todo), indent=2) if as_json else told)
+        told = [f"{_told(todo)} to go.", *_tell_made(data, todo.derived, todo.reports(data))]
+        echo(json.dumps(_plan_fields(data, todo), indent=2) if as_json else "\n".join(told))
         _tell_unread(todo.unread)
         return
 
     def ask(todo: ForgetPlan) -> None:
         if not yes:
+            for line in _tell_made(data, todo.derived, todo.reports(data)):
+                echo(line, err=True)
             click.confirm(f"{_told(todo)}: forget for good?", abort=True, err=True)
 
     done = forgetting.forget(data, request, ask)
@@ -254,21 +258,28 @@ def forget(root: Path, as_json: bool, dry_run: bool, yes: bool, **options: Any) 
 def _forget_donation(
     data: DataFolder, options: dict[str, Any], *, as_json: bool, ask: bool, dry_run: bool
 ) -> None:
-    from store.privacy.forget_donation import find_donation, forget_donation
+    from store.privacy.forget_donation import find_donation, find_made, forget_donation
 
     if any(options[name] for name in ("video", "author", "before", "resume")):
         raise click.UsageError("Give --donation alone.")
     run = find_donation(data, options["donation"])
     count = count_of(run.steps, "video")
+    made = find_made(data, run)
     if ask:
+        for line in _tell_made(data, made):
+            echo(line, err=True)
         click.confirm(f"{run.run_id}, {count}: delete for good?", abort=True, err=True)
-    reports = 0 if dry_run else forget_donation(data, run, remove_copies=options["remove_copies"])
+    if not dry_run:
+        made = forget_donation(data, run, remove_copies=options["remove_copies"])
     if as_json:
-        fields = {"run": run.run_id, "videos": run.steps, "reports": reports}
+        fields = {"run": run.run_id, "videos": run.steps, "reports": len(made)}
+        fields["made_of_it"] = [str(entry.place(data)) for entry in made]
         echo(json.dumps(fields, indent=2))
         return
-    made = f" and {count_of(reports, 'thing')} made of it" if reports else ""
-    echo(f"{run.run_id}: {count}{made}, {'to go' if dry_run else 'deleted'}.")
+    things = f" and {count_of(len(made), 'thing')} made of it" if made else ""
+    echo(f"{run.run_id}: {count}{things}, {'to go' if dry_run else 'deleted'}.")
+    for line in _tell_made(data, made) if dry_run else ():
+        echo(line)
     echo("The file that it came in, backups and merged folders still hold it.", err=True)
 
 
@@ -313,8 +324,28 @@ def _plan_fields(data: DataFolder, todo: ForgetPlan) -> dict[str, Any]:
         "frames": len(todo.frames),
         "shared": len(todo.shared),
         "unread": todo.unread,
-        "made_of_it": [str(e.place(data)) for e in todo.derived if e.is_there(data)],
+        "made_of_it": [
+            *(str(entry.place(data)) for entry in todo.derived if entry.is_there(data)),
+            *map(str, todo.reports(data)),
+        ],
     }
+
+
+def _tell_made(
+    data: DataFolder, derived: Sequence[DerivedEntry], reports: Sequence[Path] = ()
+) -> Iterator[str]:
+    """Say of each thing that was made of it, or may be, what becomes of it."""
+    from store.privacy.derived_files import APART
+
+    for entry in (entry for entry in derived if entry.is_there(data)):
+        place, fate = shlex.quote(str(entry.place(data))), "goes with it"
+        if not entry.is_ours(data):
+            fate = f"lies outside the data folder. First type: rm -r {place}"
+        elif entry.kind in APART:
+            fate = "goes only with --remove-copies, and holds up the rest without"
+        yield f"  {entry.kind} {place}: {fate}"
+    for path in reports:
+        yield f"  report {shlex.quote(str(path))}: goes with it"
 
 
 def _told(todo: ForgetPlan) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from store.errors import CopiesElsewhere, CopiesRemain, ForgetRefused, RunLocked, RunNotFound
 from store.jsonl.locks import holder
 from store.privacy import derived_files
+from store.privacy.derived_files import DerivedEntry
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LOCK, RunSummary, summarise
 
@@ -32,8 +33,16 @@ def find_donation(data: DataFolder, name: str) -> RunSummary:
     return run
 
 
-def forget_donation(data: DataFolder, run: RunSummary, *, remove_copies: bool) -> int:
-    """Delete a donation; returns how many things that were made of it went as well.
+def find_made(data: DataFolder, run: RunSummary) -> list[DerivedEntry]:
+    """Return what was made of a donation, or may be, and still is there."""
+    concerned = derived_files.concerned(data, (), {run.run_id})
+    return [entry for entry in concerned if entry.is_there(data)]
+
+
+def forget_donation(
+    data: DataFolder, run: RunSummary, *, remove_copies: bool
+) -> list[DerivedEntry]:
+    """Delete a donation; returns what was made of it, and went as well.
 
     Entries of what is gone already go too, since they name the run.
 
@@ -42,15 +51,14 @@ def forget_donation(data: DataFolder, run: RunSummary, *, remove_copies: bool) -
     folder = run.path.parent
     if who := holder(folder / LOCK):
         raise RunLocked(run.run_id, who)
-    concerned = derived_files.concerned(data, (), {run.run_id})
-    made = [entry for entry in concerned if entry.is_there(data)]
+    made = find_made(data, run)
     if elsewhere := [e.place(data) for e in made if not e.is_ours(data)]:
         raise CopiesElsewhere(elsewhere)
     copies = [e.place(data) for e in made if e.kind in derived_files.APART]
     if copies and not remove_copies:
         raise CopiesRemain(copies)
-    for entry in concerned:
+    for entry in derived_files.concerned(data, (), {run.run_id}):
         derived_files.remove(data, entry)
     data.remove(folder)
     data.remove(data.compact_dir)
-    return len(made)
+    return made

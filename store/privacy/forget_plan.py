@@ -124,6 +124,16 @@ class ForgetPlan:
         there = [entry for entry in self.derived if entry.is_there(data)]
         return [entry.place(data) for entry in there if not entry.is_ours(data)]
 
+    def reports(self, data: DataFolder) -> list[Path]:
+        """Further reports and sheets that go, since they may show it; none that is in ``derived``.
+
+        Paths are absolute.
+        """
+        known = {entry.place(data) for entry in self.derived}
+        runs = {run.path.parent.name for run in self.runs}
+        found = [path.absolute() for path in redaction.find_reports(data, runs)]
+        return [path for path in found if path not in known]
+
     @property
     def emptied(self) -> int:
         return sum(len(run.line.positions) for run in self.runs)

@@ -8,7 +8,7 @@ stays, so that a line which was not touched can still be shown to be what it was
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -314,30 +314,36 @@ def _without(retrieval: Retrieval, gone: DerivedRemoval) -> Retrieval:
     return retrieval.model_copy(update={"keywords": tuple(keywords)})
 
 
+def find_reports(data: DataFolder, runs: Iterable[str]) -> list[Path]:
+    """Reports of these runs, of every spectrum, and what nobody entered: they may show it.
+
+    A spectrum's shows captions too, which its entry does not name. A study's is found by its entry.
+    """
+    reports = [data.run_dir(run) / _REPORT for run in sorted(runs)]
+    reports += sorted(data.spectra_dir.glob(f"*/{_REPORT}"))
+    there = [path for path in reports if path.is_dir()]
+    return list(dict.fromkeys([*there, *derived_files.strays(data)]))
+
+
 def forget_reports(data: DataFolder, gone: DerivedRemoval) -> int:
     """Delete reports that may show it, and logs of studies and the daemon, which name captions.
 
     One that lies elsewhere is not known of.
     """
-    reports = [data.run_dir(run) / _REPORT for run in gone.runs]
-    reports += [*data.studies_dir.glob(f"*/{_REPORT}"), *data.spectra_dir.glob(f"*/{_REPORT}")]
-    there = [path for path in reports if path.is_dir()]
-    for folder in [*there, *(data.study_dir(name) / "logs" for name in gone.studies)]:
-        data.remove(folder)
+    there = find_reports(data, gone.runs)
+    for path in [*there, *(data.study_dir(name) / "logs" for name in gone.studies)]:
+        data.remove(path)
     for log in (data.daemon_dir / "logs").glob("*/*.log"):  # of its children; its own tells none
         data.remove(log)
     return len(there)
 
 
 def forget_derived(data: DataFolder, concerned: Sequence[DerivedEntry]) -> int:
-    """Delete what was made of it, and what nobody entered; returns how many."""
+    """Delete what was made of it; returns how many."""
     there = [entry for entry in concerned if entry.is_there(data)]
     for entry in concerned:
         derived_files.remove(data, entry)
-    unknown = derived_files.strays(data)
-    for path in unknown:
-        data.remove(path)
-    return len(there) + len(unknown)
+    return len(there)
 
 
 def sweep(data: DataFolder) -> None:

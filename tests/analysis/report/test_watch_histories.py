@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 from pathlib import Path
 
@@ -13,13 +14,15 @@ from jinja2.nodes import CondExpr
 
 from analysis import report
 from analysis.cli.main import main
+from analysis.examples import study as example
 from analysis.report.ledger_rows import read_rows
 from analysis.report.watch_histories import history_varieties
+from store.cli.main import main as store_main
 from store.dataset.donations import parse_donation
 from store.dataset.watch_history import keep_history
 from store.privacy.derived_files import entries
 from store.runs.data_folder import DataFolder
-from store.runs.ledger import LedgerWriter
+from store.runs.ledger import LedgerWriter, read
 from store.runs.ledger_lines import Video, Windows
 from tests.store.dataset.donation_samples import instagram_old, tiktok
 from tests.store.samples import finished, keep_run, started, step
@@ -170,3 +173,27 @@ def test_only_a_history_of_the_platform_stands_beside(
     assert refused.exit_code == 2
     assert words in refused.output
     assert not data.run_dir("r1").joinpath("report").exists()
+
+
+def test_a_study_report_goes_with_its_own_videos_only(copied: DataFolder) -> None:
+    """A donation that it does not show leaves it, and its paper; both are told before they go."""
+    study = example.STUDY
+    for command in ("report", "paper"):
+        assert typed(copied, command, study).exit_code == 0
+    pages = [copied.studies_dir / study / name for name in ("paper", "report")]
+    keep_history(copied, parse_donation(tiktok(4)), "donor7", "0.1.0")
+
+    def forget(*words: str) -> Result:
+        line = ["forget", *words, "--json", "--data", str(copied.root)]
+        return CliRunner().invoke(store_main, line)
+
+    donation = ("--donation", "imported-tiktok-donor7")
+    assert json.loads(forget(*donation, "--dry-run").stdout)["made_of_it"] == []
+    assert forget(*donation, "--yes").exit_code == 0
+    assert all(page.is_dir() for page in pages)
+    (run, *_) = (run for run in copied.runs() if run.started and run.started.study == study)
+    video = ("--video", read(run.path).steps[0].video.id)
+    told = json.loads(forget(*video, "--dry-run").stdout)["made_of_it"]
+    assert {str(page.absolute()) for page in pages} <= set(told)
+    assert forget(*video, "--yes").exit_code == 0
+    assert not any(page.exists() for page in pages)

@@ -92,8 +92,9 @@ def say(content: bytes, which: str) -> str:
     word = words[(told[0] * 256 + told[1]) % len(words)]
     if told[2] % 3 == 0:
         word = word.capitalize()
-    rest = " ".join(_REST[one % len(_REST)] for one in told[5 : 5 + told[4] % 6])
-    return f"{_LEADS[told[3] % len(_LEADS)]}{word}{_TAILS[told[11] % len(_TAILS)]}{rest}"
+    tail = _TAILS[told[11] % len(_TAILS)]
+    rest = " ".join(_REST[one % len(_REST)] for one in told[5 : 5 + told[4] % 6]) if tail else ""
+    return f"{_LEADS[told[3] % len(_LEADS)]}{word}{tail}{rest}"
 
 
 def _never_contrary(content: bytes, _: Path) -> object:
@@ -110,10 +111,12 @@ def _never_contrary(content: bytes, _: Path) -> object:
 
 
 def _read_batch(content: bytes, _: Path) -> object:
+    """The bodies as they stand: a reply is made of them, which cleans what it takes."""
+
     def one(fields: dict[str, Any]) -> tuple[str, Any]:
         return str(fields["custom_id"]), fields["response"]["body"]["choices"][0]
 
-    return sorted(read_lines(content, one))
+    return sorted(ascii(result) for result in read_lines(content, one).items())
 
 
 def _read_own(content: bytes, place: Path) -> object:

@@ -43,11 +43,15 @@ def test_nothing_of_a_donation_stays(data: DataFolder) -> None:
         write_whole(data.root / name / "index.html", b"7300000000000000001")
     others = {run: data.ledger_path(run).read_bytes() for run in ("imported-youtube-donor8", "r1")}
     dry = typed(data, "forget", "--donation", RUN, "--dry-run", "--json")
-    assert json.loads(dry.stdout) == {"run": RUN, "videos": 4, "reports": 0}
+    gone = {"run": RUN, "videos": 4, "reports": 1, "made_of_it": [str(data.root / "page")]}
+    assert json.loads(dry.stdout) == gone
+    said = typed(data, "forget", "--donation", RUN, "--dry-run").stdout
+    assert f"report {data.root / 'page'}: goes with it" in said
+    assert (data.root / "page").exists()
     assert data.ledger_path(RUN).exists()
     done = typed(data, "forget", "--donation", RUN, "--yes", "--json")
     assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout)["reports"] == 1
+    assert json.loads(done.stdout) == gone
     left = [path for path in data.root.rglob("*") if "tiktok-donor7" in str(path)]
     assert left == []
     assert not (data.root / "page").exists()

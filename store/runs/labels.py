@@ -210,8 +210,9 @@ class LabelFile:
 
     def _read_lines(self) -> tuple[list[Label | LabelUndo], list[DamagedLedger]]:
         lines, damaged = list[Label | LabelUndo](), list[DamagedLedger]()
-        known = read_with_damage(self.path, LABEL_LINE) if self.path.exists() else ()
-        for number, (line, damage) in enumerate(known, 1):
+        if not self.path.exists():
+            return lines, damaged
+        for number, (line, damage) in enumerate(read_with_damage(self.path, LABEL_LINE), 1):
             if damage is not None:
                 damaged.append(damage)
             elif line is not None and line.by != self.by:

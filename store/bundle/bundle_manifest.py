@@ -61,6 +61,12 @@ class BundledFile(Record):
     rows_left_out: int = Field(default=0, ge=0)
     """Of the page's numbers: those of contact sheets, where frames are left out."""
 
+    @model_validator(mode="after")
+    def _check_frame(self) -> Self:
+        if self.place.startswith(f"{DATA}frames/") and Path(self.place).stem != self.sha256:
+            raise ValueError(f"{self.place} has another hash than its name says")
+        return self
+
 
 class BundleManifest(Record):
     """What a bundle holds, and what its figures were derived with."""

@@ -20,6 +20,7 @@ from pathlib import Path
 from xml.parsers import expat
 
 from store.untrusted.size_limits import MOST_TABLE_BYTES, ForeignFault
+from store.untrusted.zip_members import METHODS
 
 MOST_ROWS, MOST_COLUMNS = 2**20, 2**14
 """What Excel itself takes."""
@@ -126,12 +127,17 @@ def _reading() -> Iterator[None]:
 
 
 def _check_sizes(book: zipfile.ZipFile) -> None:
-    """Refuse what would unpack to too much; ``zipfile`` gives no more than these sizes say."""
+    """Refuse what would unpack to too much, or take any memory.
+
+    ``zipfile`` gives no more than these sizes say.
+    """
     parts = book.infolist()
     whole = sum(part.file_size for part in parts)
     if whole > MOST_TABLE_BYTES:
         raise BadSheet(f"unpacks to {whole:,} bytes, more than the {MOST_TABLE_BYTES:,} taken")
     for part in parts:
+        if part.compress_type not in METHODS:
+            raise BadSheet("is packed in an unusual way. Save it anew from Excel")
         if part.file_size > max(_SMALL, MOST_RATIO * part.compress_size):
             raise BadSheet(f"unpacks to {part.file_size:,} bytes from {part.compress_size:,}")
 

@@ -15,6 +15,8 @@ from store.untrusted.size_limits import ForeignFault, TooManyBytes
 MOST_MEMBERS = 1_000_000
 MOST_RATIO = 200
 """How many times its size a member may unpack to; JSON of equal entries reaches some 30."""
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
+"""How members may be packed: one by LZMA names the memory that it takes, which may be any."""
 _SMALL = 2**24  # bytes that a member may unpack to whatever its ratio
 _DAMAGED = (
     zipfile.BadZipFile,
@@ -65,5 +67,7 @@ def _read(archive: zipfile.ZipFile, wanted: Collection[str], most: int) -> bytes
         raise TooManyBytes(most)
     if member.file_size > max(_SMALL, MOST_RATIO * member.compress_size):
         raise BadZip(f"a file in it unpacks to {member.file_size:,} bytes")
+    if member.compress_type not in METHODS:
+        raise BadZip("a file in it is packed in an unusual way. Unpack it, and pack it by deflate")
     with archive.open(member) as stream:
         return stream.read(most)  # no more than the size that was looked at

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,12 @@ def test_any_bytes_are_a_member_or_refused(tmp_path: Path) -> None:
         else:
             assert told is None or len(told) <= 10_000
     assert 40 < refused < 400
+
+
+def test_what_asks_for_any_memory_is_refused(tmp_path: Path) -> None:
+    """LZMA names the size of its dictionary: four bytes of a small file ask for gigabytes."""
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a.json", b"{}")
+    with pytest.raises(ForeignFault, match="packed in an unusual way"):
+        read_member(path, ("a.json",), 100)

@@ -212,7 +212,8 @@ class LabelFile:
         lines, damaged = list[Label | LabelUndo](), list[DamagedLedger]()
         if not self.path.exists():
             return lines, damaged
-        for number, (line, damage) in enumerate(read_with_damage(self.path, LABEL_LINE), 1):
+        known = read_with_damage(self.path, LABEL_LINE)
+        for number, (line, damage) in enumerate(known, 1):
             if damage is not None:
                 damaged.append(damage)
             elif line is not None and line.by != self.by:

@@ -19,7 +19,7 @@ from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
 from tests.store.bundle.conftest import Workplace
 
-ADMIN, USERS = (f"/{name}" for name in ("root", "home"))
+ROOT, HOMES = (f"/{name}/" for name in ("root", "home"))
 HEX = "0123456789abcdef0123456789abcdef"
 
 
@@ -36,8 +36,8 @@ def search(folder: Path, text: str, *own: str, handle: str = "low.orbit.leo") ->
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        (f"see {ADMIN}/lab/adapters/tiktok.toml", "a path of a machine"),
-        (f"Executable doesn't exist at {USERS}/anna/.cache/x", "a path of a machine"),
+        (f"see {ROOT}lab/adapters/tiktok.toml", "a path of a machine"),
+        (f"Executable doesn't exist at {HOMES}anna/.cache/x", "a path of a machine"),
         ("file:///Users/anna/x", "a path of a machine"),
         (r"C:\Users\anna", "a path of a machine"),
         ("key sk-proj-abcdefghijklmnop1234567890", "a secret"),
@@ -60,8 +60,8 @@ def test_it_says_what_it_found(
 @pytest.mark.parametrize(
     "text",
     [
-        f"https://site.example{USERS}/anna",
-        f"a{ADMIN}/b",
+        f"https://site.example{HOMES}anna",
+        f"a{ROOT}b",
         "0" * 64,
         "1.5",
         "http://10.0.0.7:8265/x@y",
@@ -84,7 +84,7 @@ def test_comments_of_a_study_file_are_searched(copied: Workplace, handle: bool) 
     """What they name was once excused wherever it stood."""
     name = read(copied.data.ledger_path("example-mo-passive")).steps[0].video.author or ""
     study = copied.data.studies_dir / STUDY / "study.toml"
-    text = f"left out: {name}" if handle else f"at {ADMIN}/lab-x/adapters"
+    text = f"left out: {name}" if handle else f"at {ROOT}lab-x/adapters"
     study.write_text(f"{study.read_text().rstrip()}\n# {text}\n", "utf-8")
     assert copied.report().exit_code == 0
     told = copied.bundle()
@@ -115,7 +115,7 @@ def test_folders_in_messages_of_faults_are_taken_out_where_lines_stay(copied: Wo
         "at": json.loads(rest[-1])["at"],
         "position": 1,
         "fault": "BrowserLost",
-        "message": f"Executable doesn't exist at {USERS}/anna/.cache/chrome, gone",
+        "message": f"Executable doesn't exist at {HOMES}anna/.cache/chrome, gone",
         "recovered": True,
         "details": {},
     }
@@ -124,7 +124,7 @@ def test_folders_in_messages_of_faults_are_taken_out_where_lines_stay(copied: Wo
     told = copied.bundle("--keep-handles")
     assert told.exit_code == 0, told.output
     content = copied.file.read_bytes()
-    assert f"{USERS}/anna".encode() not in content
+    assert f"{HOMES}anna".encode() not in content
     assert b"Executable doesn't exist at (path) gone" in content
     assert json.loads(copied.reproduce("--json").stdout)["different"] == 0
 

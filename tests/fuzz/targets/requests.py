@@ -80,7 +80,7 @@ def _asking(page: Callable[[], str]) -> Callable[[bytes, Path], object]:
     def run(content: bytes, _: Path) -> object:
         status = _send(page(), content)
         assert status is None or status < 500 or status == _NOT_NOW, f"answers {status}"
-        return None if status is None else status // 100
+        return "asked"  # whether an asker who hangs up gets an answer depends on who is faster
 
     return run
 

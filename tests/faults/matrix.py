@@ -11,6 +11,7 @@ from pathlib import Path
 
 from analysis.statistics.intervals import binomial_interval
 from store.jsonl.append_only import LineFile
+from store.jsonl.hash_chain import body_of
 from store.jsonl.locks import NamedLock
 from tests.faults.moments import may_make_read_only
 from tests.faults.trial import Bench, Row
@@ -124,7 +125,7 @@ def have_trials(
 
 def read_rows(results: Path) -> list[Row]:
     lines = results.read_bytes().split(b"\n")[:-1] if results.exists() else []
-    return [Row(**json.loads(line)) for line in lines]
+    return [Row(**json.loads(body_of(line))) for line in lines]
 
 
 def show_failures(rows: Sequence[Row]) -> str:

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 
 from store.frames.frame_store import FrameStore
@@ -74,6 +75,7 @@ ANSWERS: tuple[tuple[str, ...], ...] = (
     ("agent", "pairs", "--model", "scripted/editor", "--kind", "object", "--frames", "6"),
     ("agent", "label", STUDY, "--by", "ann", "--questions", str(QUESTIONS), "--sheet", "sheet"),
     ("store", "index", "--encoder", "colour", "--data", "indexed"),
+    ("analysis", "report", STUDY, "--data", "reported"),
 )
 """What a whole scene holds beside its runs; each by the command that makes it."""
 
@@ -88,9 +90,10 @@ def write_scene(folder: Path, call: Call, *, answers: bool) -> None:
     write_run(other, "bob", 4)  # also here
     write_run(other, "dee", 40)
     write_run(other, "eve", 44)
-    if answers:  # an index makes each check slow: it has a folder of its own
-        for number, name in enumerate(PERSONAS):
-            write_run(DataFolder(folder / "indexed"), name, 4 * number)
+    if answers:  # an index makes each check slow, and a report what forgets: each has its folder
+        for root, (number, name) in product(("indexed", "reported"), enumerate(PERSONAS)):
+            write_run(DataFolder(folder / root), name, 4 * number)
+        write_whole(DataFolder(folder / "reported").study_dir(STUDY) / "study.toml", b"")
     given.mkdir()
     (folder / "out").mkdir()
     write_whole(data.pseudonym_key, b"5f" * 32, sync=False)  # otherwise each export has its own

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from store.jsonl.append_only import committed
+from store.jsonl.file_seal import check_seal, strip_seal
+from store.jsonl.hash_chain import body_of
 
 TEXTS = {".jsonl", ".json", ".csv", ".html", ".toml", ".md", ".txt", ".js", ".xml", ".tex"}
 TIME = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00)?")
@@ -27,6 +29,11 @@ LEFT_OUT = re.compile(r"(^|/)(\.[^/]*\.tmp|[^/]*\.lock|locks/.*|compact/.*|logs?
 
 REGISTER = "/derived/"
 """An entry too many in the register of what was made does no harm: its place holds nothing."""
+
+
+def bodies(content: bytes) -> Counter[bytes]:
+    """Count the lines that were committed, without their seals: each writing has its own salts."""
+    return Counter(map(body_of, committed(content)[0]))
 
 
 def plain(content: bytes) -> bytes:
@@ -82,10 +89,10 @@ def read(suffix: str, content: bytes, mode: int = 0) -> Content:
     """Take a file's content as what it is, and who may read it."""
     lines = None
     if suffix == ".jsonl":
-        lines = Counter(plain(line) for line in committed(content)[0])
+        lines = Counter(plain(body) for body in bodies(content).elements())
         content = repr(sorted(lines.items())).encode()
     elif suffix in TEXTS:
-        content = plain(content)
+        content = plain(strip_seal(content)) + check_seal(content).encode()
     elif suffix in (".tar", ".zip", ".xlsx"):
         try:
             content = repr(sorted(_members(suffix, content))).encode()
@@ -145,9 +152,7 @@ def lost_lines(before: State, after: State) -> list[str]:
     """Tell which lines that were committed are there no more."""
     told = []
     for name, content in before.raw.items():
-        lines = Counter(committed(content)[0])
-        kept = Counter(committed(after.raw.get(name, b""))[0])
-        if gone := lines - kept:
+        if gone := bodies(content) - bodies(after.raw.get(name, b"")):
             told.append(f"{name}: {gone.total()} lines that were committed are lost")
     return told
 

@@ -51,6 +51,7 @@ VERBS = (
     ),
     Verb("store merge", "merge other --data data", quick=True),
     Verb("store backup", "backup out/kept.tar --data data", quick=True),
+    Verb("store bundle", f"bundle {STUDY} out/study.bundle.tar --data reported", data="reported"),
     Verb(
         "store restore", "restore in/kept.tar --data out/restored", data="out/restored", quick=True
     ),
@@ -166,6 +167,7 @@ READS = frozenset(
         "analysis iavg",
         "analysis labels",
         "analysis power",
+        "analysis reproduce",
         "analysis summary",
         "personas list",
         "personas show",

@@ -14,6 +14,7 @@ from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import PersonaRecord
 from store.runs.rejudgements import Judgements, judgement_files, read_judgements
 from tests.store.samples import keep_run
+from tests.store.sealed_lines import refit
 
 NAMES = ("ann", "bob", "cem")
 VIDEOS, LONG, BEFORE = 12, 40, 2
@@ -110,6 +111,7 @@ def test_answers_of_everything_are_read_as_older_headers_have_it(data: DataFolde
     lines = file.read_bytes()
     assert lines.count(b'"sample":null') == 1
     file.write_bytes(lines.replace(b'"sample":null', b'"sample":1.0'))
+    refit(file)
     assert answers(data, "ann").judge.sample is None
     assert "0 questions answered" in ask(data, "--everyone").output
 

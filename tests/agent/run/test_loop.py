@@ -28,6 +28,7 @@ from store.frames.frame_store import FrameStore
 from store.runs.ledger import LedgerWriter
 from store.runs.ledger_lines import Judgement, Reaction, Step, Windows
 from store.runs.ledger_site_lines import FeedBatch
+from tests.store.sealed_lines import unseal_lines
 
 THOUGHT_S = 0.2
 SPEED = 16.0
@@ -113,7 +114,7 @@ def reaction(tmp_path: Path, *, held: bool) -> Reaction:
         feed = Feed(load_platform("playground"))
         tools = RunTools(OneVideo(held), feed, Thinker(), recorder, SilentWatcher(), now)
         asyncio.run(RunLoop(config, tools, RunProgress(), "http://127.0.0.1/").run())
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = unseal_lines(path)
     assert [json.loads(line)["kind"] for line in lines] == ["step_opened", "fault", "step"]
     return Step.model_validate_json(lines[-1]).reaction
 

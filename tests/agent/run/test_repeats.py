@@ -28,6 +28,7 @@ from store.frames.frame_store import FrameStore
 from store.runs.ledger import LedgerWriter
 from store.runs.ledger_lines import Judgement, Step, Usage, Windows
 from tests.agent.run.test_loop import OneVideo
+from tests.store.sealed_lines import unseal_lines
 
 
 class ListedFeed(OneVideo):
@@ -98,8 +99,7 @@ def watch(
         try:
             asyncio.run(RunLoop(config, tools, progress or RunProgress(), "http://x/").run())
         finally:
-            lines = path.read_text(encoding="utf-8").splitlines()
-            steps = [line for line in lines if line.startswith('{"kind":"step",')]
+            steps = [line for line in unseal_lines(path) if line.startswith(b'{"kind":"step",')]
     return [Step.model_validate_json(line) for line in steps], judge
 
 

@@ -29,6 +29,7 @@ from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
 from store.untrusted.size_limits import ForeignFault, TooManyBytes
 from tests.store.dataset import donation_samples as samples
+from tests.store.sealed_lines import read_plain
 
 
 def ids(history: WatchHistory) -> list[str]:
@@ -220,12 +221,11 @@ def test_a_history_that_was_cut_off_goes_on_and_another_is_refused(tmp_path: Pat
     data, history = DataFolder(tmp_path), parse_donation(samples.tiktok(2500))
     whole = keep_history(data, history, "donor7", "0.1.0")
     path = data.ledger_path(whole.run_id)
-    content = path.read_bytes()
-    lines = content.splitlines(keepends=True)
+    content, lines = read_plain(path), path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:1201]) + lines[1201][:40])
     again = keep_history(data, history, "donor7", "0.1.0")
     assert (again.added, again.present) == (1300, 2500)
-    assert path.read_bytes() == content
+    assert read_plain(path) == content
     assert keep_history(data, history, "donor7", "0.1.0").added == 0
     with pytest.raises(HistoryDiffers, match="--as OTHER"):
         keep_history(data, parse_donation(samples.tiktok(3)), "donor7", "0.1.0")

@@ -30,6 +30,7 @@ from store.dataset.rows import FIELDS, By, RowChoice, gather
 from store.errors import BadExport, NothingToExport
 from store.frames.frame_store import FrameStore
 from store.index.entries import Filters
+from store.jsonl.file_seal import strip_seal
 from store.privacy import derived_files
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter, read
@@ -117,7 +118,7 @@ def test_no_handle_is_in_any_export(data: DataFolder, tmp_path: Path, kind: str)
     content = all_bytes(made.folder)
     for telling in (HANDLE, OTHER, "stranger", "site.example", f"v-{HANDLE}"):
         assert telling.encode() not in content, telling
-    key = data.pseudonym_key.read_text().encode()
+    key = strip_seal(data.pseudonym_key.read_bytes())
     assert len(key) == 64
     assert key not in content
     assert data.pseudonym_key.stat().st_mode & 0o077 == 0

@@ -25,6 +25,7 @@ from store.runs.ledger import read
 from store.untrusted.size_limits import MOST_TABLE_BYTES
 from tests.store.dataset.test_export import with_comment
 from tests.store.samples import ColourEncoder, jpeg
+from tests.store.sealed_lines import refit
 from tests.store.untrusted.test_size_limits import small_file_of_many_pixels
 
 NOW = datetime(2025, 5, 1, tzinfo=UTC)
@@ -139,6 +140,7 @@ def test_a_run_whose_mark_did_not_know_the_pictures_goes_on(
     path = data.ledger_path("imported-my-shots")
     mark = read(path).started.config_hash
     path.write_text(path.read_text("utf-8").replace(mark, "a" * 64), "utf-8")
+    refit(path)
     assert bring_in(data, given, NOW).present == 3
     given.captions.write_text(CSV.rsplit("turned", 1)[0], "utf-8")
     with pytest.raises(BadCaptions, match="holds other pictures: add --name OTHER"):

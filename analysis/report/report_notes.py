@@ -59,8 +59,11 @@ class ReportNotes:
 
 
 def drop_notes(out: Path) -> None:
-    """Delete the notes of an older report, which is about to be replaced."""
-    (out / NAME).unlink(missing_ok=True)
+    """Delete the notes of an older report, about to be replaced; raises ``DataUnwritable``."""
+    try:
+        (out / NAME).unlink(missing_ok=True)
+    except OSError as error:
+        raise DataUnwritable(out, error.strerror or str(error)) from None
 
 
 def _prompts(data: DataFolder, sources: StudySources) -> Iterator[PromptText]:

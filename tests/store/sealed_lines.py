@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from store.jsonl.hash_chain import seal_lines
@@ -30,4 +31,9 @@ def unseal(path: Path) -> None:
 
 def refit(path: Path) -> None:
     """Let the chain fit what was edited, as whoever edits with care could."""
-    path.write_bytes(seal_lines(unseal_lines(path))[0])
+    write_anew(path, unseal_lines(path))
+
+
+def write_anew(path: Path, bodies: Iterable[bytes]) -> None:
+    """Write a file of these lines, with a chain that fits them."""
+    path.write_bytes(seal_lines(bodies)[0])

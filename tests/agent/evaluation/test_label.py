@@ -20,6 +20,7 @@ from analysis.cli.main import main
 from analysis.examples.study import write_example
 from store.runs.data_folder import DataFolder
 from store.runs.labels import Label, LabelFile, draw_path, read_draw
+from tests.store.sealed_lines import refit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -234,6 +235,7 @@ def test_a_draw_from_elsewhere_stops_no_report(example: DataFolder, tmp_path: Pa
         label(data, "--seed", seed)
     path = draw_path(data, "example-2")
     path.write_text(path.read_text().replace('"run_id":"example-', '"run_id":"ghost-', 1))
+    refit(path)
     words = ["labels", "example", "--json", "--data", str(data.root)]
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 0, done.output

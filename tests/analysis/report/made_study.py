@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 from unittest.mock import patch
 
 import numpy as np
 
-from analysis.report import report_inputs
+from analysis.report import ledger_rows, report_inputs
 from analysis.report.declared_study import Planned, PrimaryTest, StudyFile
 from analysis.report.report_inputs import Material, read_study
 from store.jsonl.atomic import write_whole
 from store.jsonl.base_record import Record
 from store.runs import ledger
 from store.runs.data_folder import DataFolder
-from store.runs.ledger import Ledger, LedgerLine, LedgerWriter, RunSummary
+from store.runs.ledger import Ledger, LedgerLine, LedgerStream, LedgerWriter, RunSummary
 from store.runs.ledger_lines import (
     Frame,
     Judgement,
@@ -248,12 +249,16 @@ def write(study: MadeStudy, folder: Path) -> DataFolder:
         path = data.ledger_path(run.run_id)
         whole = ledger_of(study, run, path)
         with LedgerWriter(path, fsync=False) as writer:
-            lines: list[LedgerLine] = [whole.started, *whole.steps, *whole.checks]
-            for line in (*lines, *([whole.finished] if whole.finished else [])):
+            for line in _lines(whole):
                 writer.append(line)
         if run.arm == "treatment" and run.judged_again and run in study.runs:
             _write_answers(study, run, whole.steps, path.parent)
     return data
+
+
+def _lines(whole: Ledger) -> list[LedgerLine]:
+    ended = [] if whole.finished is None else [whole.finished]
+    return [whole.started, *whole.steps, *whole.checks, *ended]
 
 
 def _write_answers(study: MadeStudy, run: MadeRun, made: Sequence[Step], folder: Path) -> None:
@@ -281,6 +286,17 @@ class _Kept(DataFolder):
 _SUMMARIES: list[RunSummary] = []
 
 
+class _KeptStream(LedgerStream):
+    """A ledger whose lines are given from memory."""
+
+    def __init__(self, whole: Ledger) -> None:
+        super().__init__(whole.path, BytesIO())
+        self._lines = _lines(whole)
+
+    def as_they_stand(self) -> Iterator[LedgerLine]:
+        return iter(self._lines)
+
+
 @contextmanager
 def _in_memory(study: MadeStudy) -> Iterator[DataFolder]:
     data = _Kept(Path("nowhere"))
@@ -306,9 +322,14 @@ def _in_memory(study: MadeStudy) -> Iterator[DataFolder]:
         PrimaryTest(study.primary, study.sides),
         tuple(Planned(**cell) for cell in study.draws or ()),
     )
+
+    def open_kept(path: Path) -> AbstractContextManager[LedgerStream]:
+        return nullcontext(_KeptStream(whole[path]))
+
     with (
         patch.object(report_inputs, "read_looked_at", lambda *_: declared),
-        patch.object(ledger, "read", whole.__getitem__),
+        patch.object(ledger, "open_stream", open_kept),
+        patch.object(ledger_rows, "open_stream", open_kept),
         patch.object(
             ledger,
             "summarise",

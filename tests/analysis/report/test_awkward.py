@@ -26,6 +26,7 @@ from analysis.report.report_page import compose, render
 from analysis.report.tables import tables
 from analysis.statistics.null_models import NullOfI
 from analysis.terminal.run_text import place
+from store.jsonl.file_seal import strip_seal, write_sealed
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import Windows
 from store.terminal.printing import share_text
@@ -34,6 +35,7 @@ from tests.analysis.report.conftest import NOW
 from tests.analysis.report.html_reader import text_of, tree
 from tests.analysis.report.test_wording import read
 from tests.analysis.report.test_wording import said as said_of
+from tests.store.sealed_lines import unseal_lines, write_anew
 
 BEFORE, AFTER = 24, 52
 WINDOWS = Windows(before=BEFORE, after=AFTER, baseline="passive")
@@ -292,14 +294,14 @@ def test_repeats_that_were_left_out_are_not_said_to_count(rendered: Any) -> None
 def answer_all(data: DataFolder, changed: Callable[[dict[str, Any]], dict[str, Any]]) -> Material:
     """The example whose blind judge answered otherwise, with the matrix as its declared test."""
     for path in data.root.glob("runs/*/judgements/*.jsonl"):
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [json.loads(line) for line in unseal_lines(path)]
         for line in lines:
             if line["kind"] == "asked":
                 line["judgement"] |= changed(line)
-        path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+        write_anew(path, [json.dumps(line).encode() for line in lines])
     file = data.studies_dir / STUDY / "study.toml"
-    text = file.read_text(encoding="utf-8").replace('"controlled"', '"matrix"')
-    file.write_text(text, encoding="utf-8")
+    text = strip_seal(file.read_bytes()).replace(b'"controlled"', b'"matrix"')
+    write_sealed(file, text)
     return read_study(data, STUDY)
 
 

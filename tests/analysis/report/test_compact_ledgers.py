@@ -32,6 +32,7 @@ from store.runs.ledger_lines import Fault, Judgement
 from store.runs.ledger_site_lines import SiteCheck
 from tests.analysis import made_results
 from tests.analysis.made_results import NOON, step
+from tests.store.sealed_lines import refit
 
 PYTHON = sys.executable
 
@@ -139,6 +140,7 @@ def test_a_changed_ledger_is_read_anew(data: DataFolder, change: str) -> None:
             writer.append(step(200, "after", "yes"))
     elif change == "edited":  # of the same length, and as old as before
         path.write_bytes(raw.replace(b'"dwell_s":2.0', b'"dwell_s":3.0', 1))
+        refit(path)
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
         assert path.stat().st_size == stat.st_size
     elif change == "torn":

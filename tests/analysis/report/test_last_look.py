@@ -17,10 +17,12 @@ from analysis.report.group_measures import measure
 from analysis.report.report_inputs import Material, read_study
 from analysis.statistics import group_sequential
 from analysis.statistics.group_sequential import SequentialLook
+from store.jsonl.file_seal import strip_seal, write_sealed
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
 from store.runs.study_looks import StudyLook, keep_look, read_looks
 from tests.analysis.report.html_reader import text_of, tree
+from tests.store.sealed_lines import unseal_lines, write_anew
 
 NOW = datetime(2025, 3, 2, tzinfo=UTC)
 
@@ -29,7 +31,7 @@ NOW = datetime(2025, 3, 2, tzinfo=UTC)
 def looked_at(copied: DataFolder) -> DataFolder:
     """The example with a second replicate, which repeats the first, and no control arm."""
     home = copied.studies_dir / STUDY
-    text = (home / "study.toml").read_text(encoding="utf-8")
+    text = strip_seal((home / "study.toml").read_bytes()).decode()
     for old, new in (
         ('arms = ["treatment", "passive"]', 'arms = ["treatment"]'),
         ("replicates = 1", "replicates = 2"),
@@ -37,11 +39,11 @@ def looked_at(copied: DataFolder) -> DataFolder:
     ):
         assert old in text
         text = text.replace(old, new)
-    (home / "study.toml").write_text(text, encoding="utf-8")
+    write_sealed(home / "study.toml", text.encode())
     cells = json.loads((home / "draws.json").read_bytes())
     treated = [cell for cell in cells if cell["arm"] == "treatment"]
     both = treated + [cell | {"replicate": 2} for cell in treated]
-    (home / "draws.json").write_text(json.dumps(both), encoding="utf-8")
+    write_sealed(home / "draws.json", json.dumps(both).encode())
     for path in copied.ledgers():
         if read(path).started.arm == "treatment":
             _repeat(copied, path)
@@ -51,7 +53,7 @@ def looked_at(copied: DataFolder) -> DataFolder:
 def _repeat(data: DataFolder, path: Path) -> None:
     name = f"{path.parent.name}-2"
     for file in (path, *(path.parent / "judgements").glob("*.jsonl")):
-        first, *rest = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        first, *rest = unseal_lines(file)
         record = json.loads(first) | {"run_id": name}
         if "config" in record:
             cell = record["config"]["cell"].replace("/1/", "/2/")
@@ -59,7 +61,7 @@ def _repeat(data: DataFolder, path: Path) -> None:
             record["account"] = record["account"].replace("-r1", "-r2")
         target = data.run_dir(name) / file.relative_to(path.parent)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text("".join([json.dumps(record) + "\n", *rest]), encoding="utf-8")
+        write_anew(target, [json.dumps(record).encode(), *rest])
 
 
 def look_of(material: Material) -> SequentialLook:
@@ -137,9 +139,9 @@ def test_a_replicate_that_another_judge_judged_is_not_looked_at(looked_at: DataF
     """Else its look would be that of the replicate before, under another number."""
     for folder in looked_at.runs_dir.glob("*-2"):
         for file in (folder / "judgements").glob("*.jsonl"):
-            first, *rest = file.read_text(encoding="utf-8").splitlines(keepends=True)
-            other = json.dumps(json.loads(first) | {"fingerprint": "another"}) + "\n"
-            file.write_text("".join([other, *rest]), encoding="utf-8")
+            first, *rest = unseal_lines(file)
+            other = json.dumps(json.loads(first) | {"fingerprint": "another"})
+            write_anew(file, [other.encode(), *rest])
     (group,) = measure(read_study(looked_at, STUDY, upto=2), np.random.default_rng(0)).groups
     assert group.primary.look is None
     assert group.verdict(0.05) == "untested"

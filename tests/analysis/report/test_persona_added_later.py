@@ -13,6 +13,7 @@ from analysis.cli.main import main
 from store.runs.data_folder import DataFolder
 from store.runs.ledger import read
 from store.runs.rejudgements import judgement_files
+from tests.store.sealed_lines import unseal_lines, write_anew
 
 
 def test_a_report_of_two_draws_leaves_their_common_cells_out(
@@ -23,15 +24,15 @@ def test_a_report_of_two_draws_leaves_their_common_cells_out(
     judged = 0
     for path in data.ledgers():
         added = read(path).started.persona.id == "pia"
-        first, *rest = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        first, *rest = unseal_lines(path)
         record = json.loads(first)
         record["config"]["block"] = 1 + added
-        path.write_text("".join([json.dumps(record) + "\n", *rest]), encoding="utf-8")
+        write_anew(path, [json.dumps(record).encode(), *rest])
         for file in judgement_files(path.parent):
-            lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+            lines = unseal_lines(file)
             kept = [line for line in lines if json.loads(line).get("persona", "") in ("", "pia")]
             others = [line for line in lines if json.loads(line).get("persona") != "pia"]
-            file.write_text("".join(kept if added else others), encoding="utf-8")
+            write_anew(file, kept if added else others)
             judged += 1
     assert judged > 5
     out = tmp_path / "report"

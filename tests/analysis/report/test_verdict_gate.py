@@ -27,12 +27,14 @@ from analysis.report.primary_outcome import Primary, WorstCase, primary
 from analysis.report.report_inputs import Material, read_study
 from analysis.report.verdict_gate import gate, missing_check
 from analysis.statistics.estimate import NAN, Estimate
+from store.jsonl.file_seal import strip_seal, write_sealed
 from store.runs.data_folder import DataFolder
 from store.runs.ledger_lines import Windows
 from store.runs.study_looks import read_tested
 from tests.analysis import made_results
 from tests.analysis.report.html_reader import text_of, tree
 from tests.analysis.report.test_awkward import cell, declare, write
+from tests.store.sealed_lines import unseal_lines, write_anew
 
 Chance = Callable[[bool, bool, np.random.Generator], float | None]
 """Of a yes, by own feed and after window; ``None`` refuses."""
@@ -40,8 +42,8 @@ Chance = Callable[[bool, bool, np.random.Generator], float | None]
 
 def declared(data: DataFolder, primary: str, sides: str = "two") -> Material:
     file = data.studies_dir / STUDY / "study.toml"
-    text = file.read_text(encoding="utf-8").replace('"controlled"', f'"{primary}"')
-    file.write_text(text.replace('"two"', f'"{sides}"'), encoding="utf-8")
+    text = strip_seal(file.read_bytes()).replace(b'"controlled"', f'"{primary}"'.encode())
+    write_sealed(file, text.replace(b'"two"', f'"{sides}"'.encode()))
     return read_study(data, STUDY)
 
 
@@ -51,7 +53,7 @@ def answer_again(data: DataFolder, chance: Chance, seed: int = 1) -> None:
     for run in data.runs():
         assert run.started is not None
         for path in (run.path.parent / "judgements").glob("*.jsonl"):
-            lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            lines = [json.loads(line) for line in unseal_lines(path)]
             for line in lines:
                 if line["kind"] == "asked":
                     own = line["persona"] == run.started.persona.id
@@ -62,7 +64,7 @@ def answer_again(data: DataFolder, chance: Chance, seed: int = 1) -> None:
                         if likely is None
                         else {"answer": "yes" if yes else "no", "missing": None, "p_yes": None}
                     )
-            path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+            write_anew(path, [json.dumps(line).encode() for line in lines])
 
 
 def measured(material: Material) -> MeasuredGroup:

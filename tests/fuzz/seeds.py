@@ -24,6 +24,7 @@ from store.runs.data_folder import DataFolder
 from store.runs.ledger import LedgerWriter
 from store.terminal.config_file import CONFIG_KEYS
 from tests.agent.platforms.payloads import REAL
+from tests.fuzz.bundle_seeds import seeds_of_bundles
 from tests.fuzz.kept_seeds import A_HASH, A_MANIFEST, APPROVED, seeds_of_lines
 from tests.fuzz.targets.tables import seed_csv
 from tests.store.samples import START, finished, started, step
@@ -57,6 +58,7 @@ def make_seeds() -> Seeds:
         **seeds_of_lines(),
         **_of_declarations(),
         **_of_containers(),
+        **seeds_of_bundles(),
         **_of_requests(),
     }
 

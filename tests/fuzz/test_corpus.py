@@ -28,6 +28,7 @@ WITHOUT = {
     "agent/run/browser_profiles.py": "reads profiles by the door of tar archives",
     "agent/training/dataset.py": "reads what an export of ours has written",
     "analysis/report/declared_study.py": "reads a kept study file by the door of TOML",
+    "store/bundle/pack.py": "writes bundles of what is kept",
     "store/cli/configured_group.py": "is given what config_file.py has read",
     "store/dataset/leaks.py": "reads an export that was just written",
     "store/encoders/picture_loader.py": "reads frames by the door of pictures",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.fuzz.guard import Target
 from tests.fuzz.targets import (
+    bundles,
     containers,
     declared,
     line_files,
@@ -13,5 +14,5 @@ from tests.fuzz.targets import (
     tables,
 )
 
-_ALL = (sites, replies, tables, line_files, declared, containers, requests)
+_ALL = (sites, replies, tables, line_files, declared, containers, bundles, requests)
 TARGETS: dict[str, Target] = {one.name: one for module in _ALL for one in module.TARGETS}

@@ -16,6 +16,8 @@ from tests.large_ledgers import STUDY, make_one_run, make_study
 REPO = Path(__file__).parents[2]
 MOST_A_STEP = 6_000
 """Bytes; what pydantic makes of a step and its opening takes some 30,000."""
+LOOKED, COMPUTED = (500, 3_000), (6_000, 12_000)
+"""Steps of the runs compared; below some 6,000, draws do not fill the blocks they are made in."""
 STEPS = 100_000
 RUN = "long-run"
 LOOK, FIGURES = 250, 600
@@ -48,31 +50,31 @@ def peak_of(data: DataFolder, *words: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def short_and_long(tmp_path_factory: pytest.TempPathFactory) -> dict[int, DataFolder]:
+def by_steps(tmp_path_factory: pytest.TempPathFactory) -> dict[int, DataFolder]:
     folder = tmp_path_factory.mktemp("runs")
-    made = {steps: DataFolder(folder / str(steps)) for steps in (500, 3_000)}
+    made = {steps: DataFolder(folder / str(steps)) for steps in (*LOOKED, *COMPUTED)}
     for steps, data in made.items():
         make_one_run(data, steps, files=40)
     return made
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("steps", "words"),
     [
-        ("store", "show", RUN),
-        ("store", "show", RUN, "--json"),
-        ("store", "verify"),
-        ("store", "stats", "--quick"),
-        ("analysis", "summary", RUN),
-        ("analysis", "iavg", RUN),
+        (LOOKED, ("store", "show", RUN)),
+        (LOOKED, ("store", "show", RUN, "--json")),
+        (LOOKED, ("store", "verify")),
+        (LOOKED, ("store", "stats", "--quick")),
+        (COMPUTED, ("analysis", "summary", RUN)),
+        (COMPUTED, ("analysis", "iavg", RUN)),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(map(str, value)),
 )
 def test_a_longer_run_takes_hardly_more_memory(
-    short_and_long: dict[int, DataFolder], words: tuple[str, ...]
+    by_steps: dict[int, DataFolder], steps: tuple[int, int], words: tuple[str, ...]
 ) -> None:
-    (few, short), (many, long) = short_and_long.items()
-    growth = (peak_of(long, *words) - peak_of(short, *words)) / (many - few)
+    few, many = steps
+    growth = (peak_of(by_steps[many], *words) - peak_of(by_steps[few], *words)) / (many - few)
     assert growth < MOST_A_STEP
 
 

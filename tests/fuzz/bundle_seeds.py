@@ -11,7 +11,7 @@ from store.jsonl.file_seal import seal
 from store.jsonl.hash_chain import GONE, rewrite_lines, seal_lines
 from store.untrusted.canonical_tar import write_tar
 
-TABLE = b"run,video,answer\nr1,v1,yes\nr1,\"v,2\",no\n"
+TABLE = b'run,video,answer\nr1,v1,yes\nr1,"v,2",no\n'
 
 
 def seeds_of_bundles() -> dict[str, list[bytes | str]]:
@@ -33,9 +33,7 @@ def seeds_of_bundles() -> dict[str, list[bytes | str]]:
 
 def _manifest(table: bytes) -> BundleManifest:
     place = "figures/views.csv"
-    told = BundledFile(
-        place=place, bytes=len(table), sha256=hashlib.sha256(table).hexdigest()
-    )
+    told = BundledFile(place=place, bytes=len(table), sha256=hashlib.sha256(table).hexdigest())
     code = hashlib.sha256(b"").hexdigest()
     return BundleManifest(
         study=None,

@@ -43,7 +43,7 @@ def test_every_video_of_every_run_is_there_the_newest_run_first(data: DataFolder
     assert shown.places[("r1", 3)] == 5
 
 
-def test_a_run_that_goes_on_is_followed_and_a_forgotten_step_leaves(data: DataFolder) -> None:
+def test_a_run_that_goes_on_is_followed_and_a_forgotten_step_is_emptied(data: DataFolder) -> None:
     reader = CatalogueReader(data)
     assert len(reader.refresh()) == 6
     assert reader.refresh() is reader.shown
@@ -58,8 +58,10 @@ def test_a_run_that_goes_on_is_followed_and_a_forgotten_step_leaves(data: DataFo
     assert len(reader.refresh()) == 8
     assert reader.refresh().runs[0].started.run_id == "r3"
     forget(data, Request(asked="video", value="r1-3", at=START))
-    assert len(reader.refresh()) == 7
-    assert reader.shown.damaged == ()
+    shown = reader.refresh()
+    assert (len(shown), shown.damaged) == (8, ())
+    row = shown.places[("r1", 3)]  # the measurement stays
+    assert (shown.rows.seen.caption[row], shown.rows.seen.frame[row]) == (None, None)
 
 
 def test_a_damaged_run_is_named_and_hides_no_other(data: DataFolder) -> None:

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from store.terminal.printing import count_of
 from store.untrusted.foreign_tables import BadTable
 from store.untrusted.size_limits import open_table
 
@@ -24,7 +25,13 @@ def read_rows(path: Path) -> Iterator[list[str]]:
     with open_table(path, "utf-8") as file:
         reader = csv.reader(file, strict=True)
         try:
-            yield from reader
+            header = next(reader, [])
+            yield header
+            for row in reader:
+                if len(row) != len(header):
+                    problem = f"{count_of(len(row), 'cell')}, where its header has {len(header)}"
+                    raise BadTable(problem, reader.line_num)
+                yield row
         except (csv.Error, UnicodeDecodeError) as error:
             raise BadTable(f"it cannot be read ({error})", reader.line_num) from None
 

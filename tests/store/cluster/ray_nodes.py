@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
@@ -18,6 +19,7 @@ SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # which makes Ray take loopback for this machine
     "RAY_AUTH_MODE": "disabled",
+    "PYTHONPATH": str(Path(__file__).parents[3]),  # actors get encoders of the tests
 }
 LOOPBACK = "127.0.0.1"
 

@@ -100,4 +100,4 @@ def test_damage_is_told_whatever_is_forgotten() -> None:
 
     run()
     assert met.pop("none") == 0
-    assert min(met.values()) > 20, met
+    assert min(met.values()) > 10, met  # each kind of damage was really met

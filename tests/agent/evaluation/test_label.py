@@ -88,7 +88,7 @@ def test_a_person_answers_on_the_page_and_the_report_takes_it(
         page.goto(sheet.as_uri())
         pictures = page.locator("#pictures img")
         pictures.first.wait_for()
-        page.wait_for_function("[...document.images].every(one => one.naturalWidth > 0)")
+        page.wait_for_function("() => [...document.images].every(one => one.naturalWidth > 0)")
         page.keyboard.press("y")
         page.reload()
         assert page.inner_text("#count").startswith("Question 2 of"), "answers outlive a reload"

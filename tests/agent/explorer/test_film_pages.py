@@ -122,7 +122,7 @@ def test_two_feeds_are_gone_through_by_key_and_the_address_keeps_the_place(
     assert player.locator(".caption").inner_text() == "<b>shared</b> by @anna"
     shown = page.locator(".player .frame img")
     page.wait_for_function(
-        "[...document.querySelectorAll('.frame img')].every(i => i.naturalWidth)"
+        "() => [...document.querySelectorAll('.frame img')].every(i => i.naturalWidth)"
     )
     assert shown.count() == 2
     assert f"at={SHARED}" in page.url

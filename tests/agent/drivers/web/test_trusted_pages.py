@@ -61,7 +61,7 @@ def test_an_advertisement_s_frame_cannot_write_a_video(clips: Path, tmp_path: Pa
             began = perf_counter()
             shown = await driver.open(own)
             await driver.watch(shown, shown.exposure_s + 8)
-            await driver._open_page().wait_for_function("window.told === 6")
+            await driver._open_page().wait_for_function("() => window.told === 6")
             await driver._reports.settle()
             answered = perf_counter()
             assert all(began < (answer.requested_s or 0) < answered for answer in heard)

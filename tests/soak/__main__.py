@@ -20,6 +20,7 @@ def main() -> None:
     words.add_argument("--minutes", type=float, default=20)
     words.add_argument("--kills", type=int, help="so many kill -9 instead, in short runs")
     words.add_argument("--gap", type=float, help="mean seconds from one fault to the next")
+    words.add_argument("--every", default="4m", help="from one due time to the next, as 4m or 20m")
     words.add_argument("--seed", type=int, default=1)
     words.add_argument("--folder", type=Path)
     words.add_argument("--append", action="store_true", help=f"keep the figures in {pieces.FILE}")
@@ -44,7 +45,7 @@ def main() -> None:
             gap_s=given.gap or 5,
         )
     else:
-        watch = plans.large(folder)
+        watch = plans.large(folder, every=given.every)
         figures = soak(
             folder,
             watch,
@@ -60,7 +61,7 @@ def main() -> None:
         figures.problems.append("the index differs from a rebuild")
     click.echo("the index equals a rebuild" if not figures.problems else figures.problems)
     if given.append:
-        pieces.append_piece(pieces.FILE, figures, given.seed)
+        pieces.append_piece(pieces.FILE, figures, given.seed, given.every)
     good = figures.share >= 99.5 and not (figures.lost or figures.doubled or figures.orphans)
     sys.exit(0 if good and not figures.problems else 1)
 

@@ -26,12 +26,13 @@ WARM_UP = 5
 """Minutes of a daemon's life that are no part of the slope: it reads files and opens its page."""
 
 
-def append_piece(file: Path, figures: Figures, seed: int) -> None:
+def append_piece(file: Path, figures: Figures, seed: int, every: str) -> None:
     """Keep a piece's figures as one more line."""
     piece = {
         "on": f"{datetime.now(UTC):%Y-%m-%d}",
         "machine": f"{os.cpu_count()} cores",
         "seed": seed,
+        "every": every,
         **asdict(figures),
     }
     kept = LineFile(file)
@@ -98,6 +99,7 @@ def sum_table(pieces: Sequence[dict[str, Any]]) -> str:
     rows = {
         "pieces": f"{len(pieces)}, of {', '.join(sorted({p['machine'] for p in pieces}))}",
         "hours": f"{minutes / 60:.1f}",
+        "something is due every": ", ".join(sorted({piece["every"] for piece in pieces})),
         "faults": f"{faults.total()}: {told}",
         "due times begun, skipped": f"{total('occurrences')}, {total('skipped')}",
         "videos due": due,

@@ -46,9 +46,8 @@ def test_the_document_tells_the_sum_of_all_pieces(tmp_path: Path) -> None:
     file, page = tmp_path / "pieces.jsonl", tmp_path / "page.md"
     page.write_text("Before.\n\n<!-- soak pieces: begin -->\n<!-- soak pieces: end -->\n\nAfter.\n")
     for seed in (1, 2):
-        append_piece(
-            file, Figures(minutes=45, faults={"site": 2}, due=100, complete=99, lost=1), seed
-        )
+        figures = Figures(minutes=45, faults={"site": 2}, due=100, complete=99, lost=1)
+        append_piece(file, figures, seed, every="4m")
     for _ in range(2):  # the second time changes nothing
         write_document(file, page)
     text = page.read_text()
@@ -58,6 +57,7 @@ def test_the_document_tells_the_sum_of_all_pieces(tmp_path: Path) -> None:
     assert "| complete | 198 (99.00 %) |" in text
     assert "| marked, lost, doubled | 0, 2, 0 |" in text
     assert "| hours | 1.5 |" in text
+    assert "| something is due every | 4m |" in text
 
 
 def test_the_repository_s_document_tells_what_the_pieces_tell() -> None:

@@ -61,6 +61,11 @@ class LimitedConnection(H11Protocol):
         idle = [one for one in others if one is not self and not one.asks]
         min(idle, key=lambda one: one.quiet_since, default=self).cut()
 
+    def on_response_complete(self) -> None:
+        """Count the quiet from here on, however short the answer was."""
+        self.quiet_since = self.loop.time()
+        super().on_response_complete()
+
     def cut(self) -> None:
         """Close it now; it is counted no more."""
         self.connections.discard(self)

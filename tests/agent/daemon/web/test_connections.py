@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import resource
 import socket
 import subprocess
@@ -168,6 +169,31 @@ async def _listened(folder: Path) -> None:
             async for line in news.aiter_lines():
                 if line == ": still here":
                     break
+    supervisor.close()
+
+
+def test_whoever_asks_again_and_again_keeps_the_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(connections, "QUIET_S", 1.5)
+    asyncio.run(_asked_often(tmp_path))
+
+
+async def _asked_often(folder: Path) -> None:
+    supervisor, _ = await start_supervisor(folder)
+    async with serve(
+        DataFolder(folder), SupervisorControls(supervisor), supervisor.upcoming, 0
+    ) as link:
+        reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(link).port)
+        for _ in range(40):
+            writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = re.search(rb"content-length: (\d+)", head.lower())
+            assert length is not None
+            await reader.readexactly(int(length[1]))
+            await asyncio.sleep(0.1)
+        writer.close()
     supervisor.close()
 
 

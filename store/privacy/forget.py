@@ -24,7 +24,7 @@ from store.frames.frame_store import FrameStore
 from store.jsonl.atomic import sync_folder
 from store.jsonl.base_record import tell_fault
 from store.jsonl.file_seal import write_sealed
-from store.jsonl.locks import LockHeld, NamedLock, holder
+from store.jsonl.locks import NamedLock, byte_lock, holder
 from store.privacy import redaction
 from store.privacy.forget_answers import ForgottenKeys, forget_answers, texts_about
 from store.privacy.forget_plan import ForgetPlan, Request, RunPlan, plan, prepared
@@ -82,21 +82,27 @@ def forget(
 
     Raises ``NothingToForget``; ``CopiesElsewhere`` where something made of it lies outside the data
     folder, where nothing is ever deleted; ``CopiesRemain`` where exports or trainings hold it, and
-    are not to be removed; ``RunLocked`` and ``IndexLocked`` where somebody writes.
+    are not to be removed; ``RunLocked`` and ``IndexLocked`` where somebody writes. Where somebody
+    began to write meanwhile, the request is ``pending``.
     """
     _refuse_writers(data)
-    going_on = bool(request.salt)
-    request = prepared(data, request)
-    todo = plan(data, request)
-    if not todo.runs and not going_on:
-        raise NothingToForget(request.asked, request.value, todo.unread)
-    _refuse_copies(data, todo, request)
-    made(todo)
+    made(_planned(data, request)[1])
+    _refuse_writers(data)
+    request, todo = _planned(data, request)  # runs may have gone on while a person thought
     try:
         write_sealed(data.forgetting, request.model_dump_json().encode())
         return _carry_out(data, request, todo)
     except OSError as error:
         raise DataUnwritable(data.root, error.strerror or str(error)) from None
+
+
+def _planned(data: DataFolder, asked: Request) -> tuple[Request, ForgetPlan]:
+    request = prepared(data, asked)
+    todo = plan(data, request)
+    if not todo.runs and not asked.salt:
+        raise NothingToForget(request.asked, request.value, todo.unread)
+    _refuse_copies(data, todo, request)
+    return request, todo
 
 
 def _carry_out(data: DataFolder, request: Request, todo: ForgetPlan) -> ForgetResult:
@@ -113,9 +119,10 @@ def _carry_out(data: DataFolder, request: Request, todo: ForgetPlan) -> ForgetRe
     for folder in (data.pairs_dir, data.probes_dir):
         forget_answers(folder, preferences, request.change)
     for run in todo.runs:
-        _rewrite(run, request)
+        _rewrite(data, run, request)
     data.remove(data.compact_dir)  # after the ledgers: what is compacted from now on tells nothing
     redaction.sweep(data)
+    _refuse_writers(data)  # who began meanwhile has read what is forgotten: the request stays open
     data.remove(data.forgetting)
     sync_folder(data.root)
     return ForgetResult(
@@ -176,24 +183,19 @@ def _forget_frames(data: DataFolder, todo: ForgetPlan) -> None:
                 data.remove(picture)
 
 
-def _rewrite(run: RunPlan, request: Request) -> None:
-    lock = NamedLock(run.path.parent / LOCK)
-    try:
-        lock.acquire()
-    except LockHeld as error:
-        raise RunLocked(run.path.parent.name, str(error)) from None
-    try:
+def _rewrite(data: DataFolder, run: RunPlan, request: Request) -> None:
+    with redaction.hold_alone(NamedLock(run.path.parent / LOCK)):
         for path in judgement_files(run.path.parent):
-            redaction.redact_judgements(
-                path,
-                lambda asked: asked.position in run.line.positions,
-                request.change,
-                request.token,
-                lambda line: bool(run.line.positions) and '"judge"' not in line,  # could name any
-            )
+            with redaction.hold_alone(byte_lock(path.with_suffix(".lock"), data.answers_lock)):
+                redaction.redact_judgements(
+                    path,
+                    lambda asked: asked.position in run.line.positions,
+                    request.change,
+                    request.token,
+                    # a line that cannot be read could name any
+                    lambda line: bool(run.line.positions) and '"judge"' not in line,
+                )
         redaction.redact_ledger(run.path, run.steps, run.line, request.change, request.digests())
-    finally:
-        lock.release()
 
 
 def remains(records: Iterable[LedgerLine], forgotten: Sequence[Forgotten]) -> list[str]:

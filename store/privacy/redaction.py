@@ -8,17 +8,19 @@ stays, so that a line which was not touched can still be shown to be what it was
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from store.errors import DataUnreadable, DataUnwritable
+from store.errors import DataUnreadable, DataUnwritable, RunLocked
 from store.jsonl.append_only import divide
 from store.jsonl.atomic import TEMPORARY, write_whole
 from store.jsonl.base_record import Record
 from store.jsonl.hash_chain import GONE, body_of, reseal, rewrite_lines
+from store.jsonl.locks import LockHeld, NamedLock
 from store.jsonl.mirrors import fetch_below
 from store.jsonl.paths import path_within
 from store.privacy import derived_files
@@ -107,6 +109,19 @@ def reported(fault: Fault, change: Change) -> Fault:
 def _changed(record: R, names: Sequence[str], change: Change) -> R:
     told = {name: getattr(record, name) for name in names}
     return record.model_copy(update={name: change(text) for name, text in told.items() if text})
+
+
+@contextmanager
+def hold_alone(lock: NamedLock) -> Iterator[None]:
+    """Keep other writers of a file out; raises ``RunLocked``."""
+    try:
+        lock.acquire()
+    except LockHeld as error:
+        raise RunLocked(lock.path.parent.name, str(error)) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def redact_ledger(
@@ -286,7 +301,8 @@ def forget_spectra(data: DataFolder, gone: DerivedRemoval) -> None:
     """
     for path in judgement_files(data.spectra_dir):
         path_within(data.spectra_dir, path)
-        redact_judgements(path, gone.concerns, gone.change, gone.stand_in, gone.is_named_in)
+        with hold_alone(NamedLock(path.with_suffix(".lock"))):
+            redact_judgements(path, gone.concerns, gone.change, gone.stand_in, gone.is_named_in)
     for path in sorted(data.spectra_dir.glob("*/retrieval.json")):
         path_within(data.spectra_dir, path)
         try:
